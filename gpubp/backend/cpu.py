@@ -1,0 +1,27 @@
+"""The CPU as a device: NumPy arrays, and threads of BLAS."""
+
+import numpy as np
+
+
+class CPUDevice:
+    """The host's memory."""
+
+    name = "cpu"
+    align = 64
+
+    def alloc(self, nbytes: int) -> np.ndarray:
+        raw = np.zeros(max(nbytes, 1) + self.align, np.uint8)
+        start = -raw.ctypes.data % self.align
+        return raw[start : start + max(nbytes, 1)]
+
+    def upload(self, array: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(array)
+
+    def download(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def copy(self, target: np.ndarray, source: np.ndarray):
+        target[...] = source
+
+    def synchronise(self):
+        pass

@@ -1,0 +1,14 @@
+"""Who runs a program: the reference, op by op in NumPy, or the CPU, many steps in one compiled call."""
+
+
+def executor_class(name: str):
+    """The class of executors: "reference", or "auto" for that of the current device. Raises ValueError for others."""
+    if name == "reference":
+        from gpubp.engine.executors.reference import Reference
+
+        return Reference
+    if name == "auto":
+        from gpubp.engine.executors.cpu import CPU  # imports Numba, which takes time
+
+        return CPU
+    raise ValueError(f"there is no executor {name!r}; the executors are 'auto' and 'reference'")

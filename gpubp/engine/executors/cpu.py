@@ -1,0 +1,104 @@
+"""The CPU executor: a table of rows for each number of rows of the batch, run by one compiled call for many steps."""
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpubp.engine.executors.lower import Lowered, lower
+from gpubp.engine.executors.memory import Memory
+from gpubp.engine.fuse import Instruction
+from gpubp.engine.program import Program
+from gpubp.kernels.cpu import compile, interpreter, native
+from gpubp.kernels.cpu.gemm import blas_address
+
+RUN = "from gpubp.kernels.cpu.interpreter import run\n\n\n@entry\ndef kernel(context, arguments):\n    run(context, arguments)\n"
+
+
+class Stopped(Exception):
+    """An instruction failed: this many steps are done, and the next one has changed nothing."""
+
+    def __init__(self, done: int, instruction: Instruction):
+        super().__init__(f"stopped after {done} steps by {instruction.name}")
+        self.done, self.instruction = done, instruction
+
+
+@dataclass
+class Table:
+    """A program bound to a number of rows."""
+
+    code: np.ndarray  # int64, the rows one after the other
+    starts: np.ndarray  # where each begins
+    guard: int  # the first row that does not run after a failure
+    moves: np.ndarray  # pairs of a position in the context and the bytes that it advances a step
+    instructions: list[Instruction]
+
+
+class CPU:
+    """Runs programs with Numba's kernels.
+
+    Arguments:
+        program: what runs.
+        device: where the memory is.
+        store: the variables' memory; None if the program has none.
+    """
+
+    def __init__(self, program: Program, device, store=None):
+        self.program, self.memory = program, Memory(program, device, store)
+        self.segments = program.segments
+        self.tables: dict[int, Table] = {}
+        self.context = np.zeros(native.SEGMENTS + 2 * len(self.segments), np.int64)
+        self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
+        self.arguments = np.zeros(interpreter.DONE + 1, np.int64)
+        self._run = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(compile.address(RUN))
+
+    def run(self, rows: int, steps: int) -> int:
+        """Runs all parts for `steps` batches of `rows` rows; how many were done. Raises Stopped after a failure."""
+        if "rows" in self.program.scalars:
+            self.memory.view(self.program.scalars["rows"], rows)[...] = rows
+        table = self.tables.get(rows) or self.tables.setdefault(rows, self._bind(rows))
+        self._set_context()
+        self.arguments[:] = (
+            table.code.ctypes.data,
+            table.starts.ctypes.data,
+            len(table.starts),
+            table.guard,
+            len(table.moves) // 2,
+            table.moves.ctypes.data,
+            steps,
+            0,
+        )
+        self._run(self.context.ctypes.data, self.arguments.ctypes.data)
+        done = int(self.arguments[interpreter.DONE])
+        self.memory.advance({s: n * rows * done for s, n in self.program.moving.items()})
+        if self.context[native.STATUS] != native.OK:
+            raise Stopped(done, table.instructions[self.context[native.FAILED_ROW]])
+        return done
+
+    def _set_context(self):
+        self.context[native.STATUS] = native.OK
+        for k, segment in enumerate(self.segments):
+            buffer = self.memory.buffers[segment]
+            self.context[native.SEGMENTS + 2 * k :][:2] = buffer.ctypes.data, buffer.nbytes
+
+    def _bind(self, rows: int) -> Table:
+        """The table for a number of rows: extents change with it, places do not."""
+        code, starts, instructions, guard = [], [], [], -1
+        for part in self.program.parts:
+            guard = len(starts) if part.name == self.program.guard else guard
+            for i in part.code:
+                starts.append(len(code))
+                code += self._row(lower(i, part.places, rows), len(instructions))
+                instructions.append(i)
+        moves = [x for s, n in self.program.moving.items() for x in (self._position(s), n * rows)]
+        return Table(np.array(code, np.int64), np.array(starts, np.int64), guard, np.array(moves, np.int64), instructions)
+
+    def _row(self, lowered: Lowered, number: int) -> list[int]:
+        row = [compile.address(lowered.text), number]
+        for place, view in lowered.operands:
+            row += [self._position(place.segment), place.offset, *view]
+        return row + list(lowered.options)
+
+    def _position(self, segment: str) -> int:
+        return native.SEGMENTS + 2 * self.segments.index(segment)
+

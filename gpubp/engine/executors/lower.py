@@ -1,0 +1,114 @@
+"""Lowering for the CPU: an instruction with its places becomes a kernel's text and a row of integers."""
+
+from dataclasses import dataclass
+
+from gpubp.engine.fuse import Instruction, base
+from gpubp.engine.plan import Operand
+from gpubp.engine.region import AFTER, Kind, Region
+from gpubp.kernels.cpu import generate
+from gpubp.ops.shapes import Shape, at, broadcast
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A kernel and what its row holds: operands with the shapes it sees them in, then options."""
+
+    text: str
+    operands: tuple[tuple[Operand, tuple[int, ...]], ...]
+    options: tuple[int, ...]
+
+
+def lower(instruction: Instruction, places: dict, rows: int) -> Lowered:
+    """The kernel of an instruction for a number of rows, which changes extents alone."""
+    if instruction.region:
+        return _Loop(instruction, places).lowered(rows)
+    if instruction.op.kernel:
+        return _written(instruction, places, rows)
+    return _nest(instruction, places, rows)
+
+
+def _array(place: Operand, view: Shape) -> generate.Array:
+    return generate.Array(place.dtype.name, max(1, len(view)), -1 in view)
+
+
+def _written(i: Instruction, places, rows) -> Lowered:
+    """A kernel of the package, in the shapes that the op's `views` give."""
+    ends = [*i.inputs, *i.outputs]
+    shapes = [at(x.dims, rows) if x.op or x.place is None else at(x.place.shape, rows) for x in ends]
+    views = [v or (1,) for v in (i.op.views(*shapes, **i.attrs) if i.op.views else shapes)]
+    options = i.op.options(*shapes, **i.attrs) if i.op.options else ()
+    operands = tuple((places[base(x)], view) for x, view in zip(ends, views, strict=True))
+    arrays = tuple(_array(place, view) for place, view in operands)
+    return Lowered(generate.wrapper(arrays, i.op.kernel, len(options)), operands, tuple(options))
+
+
+def _nest(i: Instruction, places, rows) -> Lowered:
+    """One elementwise op by a loop for each dimension."""
+    out = i.outputs[0]
+    ends = [*i.inputs, out]
+    padded = [(1,) * (len(out.dims) - len(x.dims)) + tuple(x.dims) for x in ends]
+    operands = tuple((places[base(x)], at(dims, rows)) for x, dims in zip(ends, padded, strict=True))
+    arrays = tuple(_array(place, view) for place, view in operands)
+    loads = tuple((k, tuple(d != 1 for d in dims)) for k, dims in enumerate(padded[:-1]))
+    text = generate.nest(arrays, loads, i.op.expression, range(len(i.inputs)), library(i), len(out.dims))
+    return Lowered(text, operands, at(broadcast(*padded), rows))
+
+
+def library(step: Instruction) -> str:
+    """The dtype whose functions compute a step: that of the result, or of what is asked about."""
+    out = step.outputs[0]
+    return (step.inputs[0] if out.dtype.kind == "b" and step.inputs else out).dtype.name
+
+
+class _Loop:
+    """A region in the terms of the generator: values and arrays by number, so that equal regions share a kernel.
+
+    Arrays are numbered by place: one that is read and written has one name, without which the compiler, fearing an
+    overlap, would not vectorise.
+    """
+
+    def __init__(self, instruction: Instruction, places):
+        self.instruction, self.places = instruction, places
+        self.region: Region = instruction.region
+        self.values: dict = {}
+        self.arrays: dict[tuple, Operand] = {}
+
+    def lowered(self, rows: int) -> Lowered:
+        i, region = self.instruction, self.region
+        kept = zip(region.spilled(i.outputs), i.scratch, strict=True)
+        loads = tuple(self._access(x, x, region.kind[x]) for x in i.inputs)
+        steps = tuple(self._step(s) for s in region.steps)
+        stores = tuple(self._access(x, x, region.kind[x]) for x in i.outputs)
+        spills = tuple(self._access(x, row, Kind.ROW) for x, row in kept)
+        extents = at((region.rows, region.columns), rows)
+        views = {Kind.SCALAR: (1,), Kind.ROW: extents[1:], Kind.COLUMN: extents[:1], Kind.FULL: extents}
+        operands = tuple((place, views[kind]) for (*_, kind), place in self.arrays.items())
+        arrays = tuple(_array(place, view) for place, view in operands)
+        return Lowered(generate.region(generate.Loop(arrays, loads, steps, stores, spills)), operands, extents)
+
+    def _value(self, symbol) -> int:
+        return self.values.setdefault(base(symbol), len(self.values))
+
+    def _access(self, symbol, home, kind: Kind) -> generate.Access:
+        place = self.places[home]
+        key = (place.segment, place.offset, place.dtype, kind)
+        self.arrays.setdefault(key, place)
+        return generate.Access(self._value(symbol), list(self.arrays).index(key), kind.name)
+
+    def _step(self, step: Instruction) -> generate.Compute | generate.Reduce:
+        out, inputs = step.outputs[0], tuple(self._value(x) for x in step.inputs)
+        kind, level = self.region.kind[out], self.region.level[out]
+        if step.op.reduction:
+            x = base(step.inputs[0])
+            where = generate.INNER if self.region.kind[x] is Kind.FULL else generate.IN_ROW
+            level = int(self.region.level[x])
+            dtype = out.dtype.name
+            return generate.Reduce(self._value(out), where, level, step.op.reduction, inputs[0], kind.name, dtype)
+        where = {
+            Kind.FULL: generate.INNER,
+            Kind.ROW: generate.INNER,
+            Kind.COLUMN: generate.IN_ROW,
+            Kind.SCALAR: generate.AFTER if level == AFTER else generate.BEFORE,
+        }[kind]
+        level = 0 if level == AFTER else int(level)
+        return generate.Compute(self._value(out), where, level, step.op.expression, inputs, library(step))

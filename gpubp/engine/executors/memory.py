@@ -1,0 +1,41 @@
+"""The bytes of a program's segments, and operands as arrays."""
+
+import numpy as np
+
+from gpubp.engine.plan import Operand
+from gpubp.engine.program import Program
+from gpubp.ops.shapes import at
+
+
+class Memory:
+    """Segments by name: those of the store are shared, the program's own are made here, the caller's are bound.
+
+    Arguments:
+        program: what runs.
+        device: where the memory is.
+        store: has the segments `params` and `state` in `buffers`; None if the program has no variables.
+    """
+
+    def __init__(self, program: Program, device, store=None):
+        shared = store.buffers if store else {}
+        self.buffers = {s: shared[s] if s in shared else device.alloc(n) for s, n in program.layout.sizes.items()}
+        for place, value in program.layout.constants:
+            self.view(place, program.layout.rows)[...] = value
+
+    def bind(self, **arrays: np.ndarray):
+        """Sets the caller's segments; the arrays must be C-contiguous."""
+        for segment, array in arrays.items():
+            self.buffers[segment] = array.reshape(-1).view(np.uint8)
+
+    def advance(self, bytes_by_segment: dict[str, int]):
+        """Moves the beginning of the caller's segments."""
+        for segment, n in bytes_by_segment.items():
+            self.buffers[segment] = self.buffers[segment][n:]
+
+    def view(self, place: Operand, rows: int) -> np.ndarray:
+        """The array at a place, for this number of rows."""
+        raw = self.buffers[place.segment][place.offset :]
+        shape = at(place.shape, rows)
+        if -1 not in shape:
+            raw = raw[: place.bytes(rows)]
+        return raw.view(place.dtype).reshape(shape)

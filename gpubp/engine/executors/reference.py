@@ -1,0 +1,64 @@
+"""The reference executor: NumPy, op by op, without fusion and without the plan of `work`. It is the oracle."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gpubp.engine.executors.memory import Memory
+from gpubp.engine.fuse import Instruction
+from gpubp.engine.plan import Part
+from gpubp.engine.program import Program
+from gpubp.engine.trace import Symbol
+from gpubp.ops.shapes import at
+
+
+class Reference:
+    """Runs programs step by step. Ops raise for themselves, so that nothing of a failed step is kept."""
+
+    def __init__(self, program: Program, device, store=None):
+        self.program, self.memory = program, Memory(program, device, store)
+
+    def run(self, rows: int, steps: int) -> int:
+        """Runs all parts for `steps` batches of `rows` rows; how many were done. Raises what an op raises."""
+        if "rows" in self.program.scalars:
+            self.memory.view(self.program.scalars["rows"], rows)[...] = rows
+        for _ in range(steps):
+            for part in self.program.parts:
+                self.run_part(part, rows)
+            self.memory.advance({s: n * rows for s, n in self.program.moving.items()})
+        return steps
+
+    def run_part(self, part: Part, rows: int):
+        """Computes into fresh arrays and assigns at the end, all at once."""
+        values = Values(part, self.memory, rows)
+        for _ in values.compute(part.graph):
+            pass
+        results = [(place, values[symbol].copy()) for place, symbol in part.assigned]
+        for place, array in results:
+            self.memory.view(place, rows)[...] = array.reshape(at(place.shape, rows))
+
+
+class Values:
+    """The arrays of symbols, as far as they have been computed."""
+
+    def __init__(self, part: Part, memory: Memory, rows: int):
+        self.part, self.memory, self.rows = part, memory, rows
+        self.known: dict[Symbol, np.ndarray] = {}
+
+    def __getitem__(self, symbol: Symbol) -> np.ndarray:
+        if symbol not in self.known:
+            if symbol.op is not None:  # a reshape, the one op that is not an instruction
+                self.known[symbol] = self[symbol.inputs[0]].reshape(at(symbol.dims, self.rows))
+            else:
+                place = symbol.place or self.part.places[symbol]
+                self.known[symbol] = self.memory.view(place, self.rows)
+        return self.known[symbol]
+
+    def compute(self, instructions: list[Instruction]) -> Iterator[tuple[Instruction, np.ndarray]]:
+        """Computes instruction by instruction, and yields each with its result."""
+        for i in instructions:
+            attrs = {k: at(v, self.rows) if k == "shape" else v for k, v in i.attrs.items()}
+            with np.errstate(all="ignore"):
+                result = np.asarray(i.op.reference(*(self[x] for x in i.inputs), **attrs))
+            self.known[i.outputs[0]] = result
+            yield i, result

@@ -1,0 +1,186 @@
+"""Functions of arrays, recorded, differentiated and compiled: value_and_grad, grad, compile."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpubp.backend import current_device
+from gpubp.engine import trees
+from gpubp.engine.autodiff import gradients
+from gpubp.engine.executors import executor_class
+from gpubp.engine.plan import Layout, Operand, plan
+from gpubp.engine.program import Program
+from gpubp.engine.trace import Graph, Symbol
+from gpubp.ops.registry import is_weak
+from gpubp.ops.shapes import size
+
+_PROGRAMS: dict[Any, "Compiled"] = {}
+
+
+def value_and_grad(function: Callable, argnums: int = 0, has_aux: bool = False, executor: str = "auto") -> Callable:
+    """A function that gives the value of `function` and its gradient by one argument.
+
+    `function` is recorded at every call, so what it captures is never stale; the compiled program is found again by
+    the record.
+
+    Arguments:
+        function: takes nested dicts and lists of arrays, computes with `gpubp.ops`, returns a float scalar.
+        argnums: the position of the argument to differentiate by, all of whose leaves are float arrays. Default 0.
+        has_aux: whether `function` returns (scalar, anything else); the value is then that pair. Default False.
+        executor: "auto" (compiled, on the current device) or "reference" (NumPy, op by op).
+
+    Returns:
+        A function of the same arguments that returns (value, gradient); the gradient has the argument's structure.
+
+    Raises:
+        ValueError: at the call, if the result is not a float scalar.
+
+    >>> import numpy as np
+    >>> from gpubp import ops, value_and_grad
+    >>> loss = lambda w, x: ops.sum(ops.square(x @ w))
+    >>> value, gradient = value_and_grad(loss)(np.array([[1.0], [2.0]]), np.array([[3.0, 4.0]]))
+    >>> float(value), gradient.ravel().tolist()
+    (121.0, [66.0, 88.0])
+    """
+
+    def recorded(*arguments):
+        result = function(*arguments)
+        value, aux = result if has_aux else (result, None)
+        chosen = trees.flatten(arguments[argnums])
+        found = trees.like(arguments[argnums], gradients(_symbol_of(value, chosen), chosen))
+        return ((value, aux) if has_aux else value), found
+
+    return functools.wraps(function)(lambda *arguments: _call(recorded, arguments, executor))
+
+
+def grad(function: Callable, argnums: int = 0, executor: str = "auto") -> Callable:
+    """The gradient of a scalar function by one argument; `grad(grad(f))` is the second derivative of f.
+
+    Arguments and errors as of `value_and_grad`.
+
+    >>> import numpy as np
+    >>> from gpubp import grad, ops
+    >>> cube = lambda x: x * x * x
+    >>> float(grad(grad(cube))(np.float64(2.0)))
+    12.0
+    """
+
+    def gradient(*arguments):
+        if any(isinstance(x, Symbol) for x in trees.flatten(list(arguments))):
+            chosen = trees.flatten(arguments[argnums])
+            value = _symbol_of(function(*arguments), chosen)
+            return trees.like(arguments[argnums], gradients(value, chosen))
+        return value_and_grad(function, argnums, executor=executor)(*arguments)[1]
+
+    return functools.wraps(function)(gradient)
+
+
+def compile(function: Callable, executor: str = "auto") -> Callable:
+    """`function`, recorded once for each signature (structure, shapes and dtypes of its arguments).
+
+    For functions that depend on nothing but their arguments: what they capture is taken as it was when they were
+    recorded first.
+
+    >>> import numpy as np
+    >>> from gpubp import compile, ops
+    >>> norm = compile(lambda x: ops.sqrt(ops.sum(x * x)))
+    >>> float(norm(np.array([3.0, 4.0])))
+    5.0
+    """
+    known: dict = {}
+
+    @functools.wraps(function)
+    def compiled(*arguments):
+        arrays = [np.asarray(x) for x in trees.flatten(list(arguments))]
+        key = (_structure(arguments), *((x.shape, x.dtype) for x in arrays))
+        if key not in known:
+            known[key] = _record(function, arguments, executor)
+        program, template, captured = known[key]
+        return trees.like(template, program([*arrays, *captured]))
+
+    return compiled
+
+
+@dataclass
+class Compiled:
+    """A program that maps arrays to arrays."""
+
+    program: Program
+    executor: Any
+    outputs: list[Operand]
+
+    def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        results = [np.empty(place.shape, place.dtype) for place in self.outputs]
+        names = [f"argument{k}" for k in range(len(arrays))]
+        inputs = {n: np.ascontiguousarray(a) for n, a in zip(names, arrays, strict=True)}
+        self.executor.memory.bind(**inputs, **{p.segment: r for p, r in zip(self.outputs, results, strict=True)})
+        self.executor.run(1, 1)
+        return results
+
+
+def _call(function, arguments, executor):
+    arrays = [np.asarray(x) for x in trees.flatten(list(arguments))]
+    program, template, captured = _record(function, arguments, executor)
+    return trees.like(template, program([*arrays, *captured]))
+
+
+def _record(function, arguments, executor):
+    """The compiled program of a recording, the structure of its results, and what it captured."""
+    arrays = [np.asarray(x) for x in trees.flatten(list(arguments))]
+    graph = Graph()
+    inputs = [graph.input(_argument(k, a)) for k, a in enumerate(arrays)]
+    result = function(*trees.like(list(arguments), inputs))
+    outputs = [_as_symbol(graph, x) for x in trees.flatten(result)]
+    captured = [s for s in graph.symbols if s.array is not None]
+    for k, symbol in enumerate(captured):
+        symbol.place = _argument(len(arrays) + k, symbol.array)
+    key = (_hash(graph, outputs), executor, current_device().name)
+    if key not in _PROGRAMS:
+        _PROGRAMS[key] = _plan(outputs, executor)
+    return _PROGRAMS[key], result, [s.array for s in captured]
+
+
+def _argument(k: int, array: np.ndarray) -> Operand:
+    return Operand(f"argument{k}", 0, array.dtype, array.shape)
+
+
+def _as_symbol(graph, x) -> Symbol:
+    if isinstance(x, Symbol):
+        return x
+    return graph.capture(np.asarray(x))
+
+
+def _symbol_of(value, chosen) -> Symbol:
+    if isinstance(value, Symbol):
+        return value
+    if is_weak(value) or np.ndim(value) == 0:
+        return chosen[0].graph.constant(float(value), chosen[0].dtype)
+    raise ValueError(f"the function must return a float scalar; it returned {type(value).__name__}")
+
+
+def _structure(tree) -> str:
+    return repr(trees.like(tree, [None] * len(trees.flatten(tree))))
+
+
+def _hash(graph, outputs):
+    """What makes two recordings the same program: ops, inputs by position, constants."""
+    lines = tuple(
+        (s.op and s.op.name, tuple(x.index for x in s.inputs), repr(sorted(s.attrs.items())), s.dims, s.dtype,
+         repr(s.constant), s.place)
+        for s in graph.symbols
+    )
+    return lines, tuple(s.index for s in outputs)
+
+
+def _plan(outputs, executor) -> Compiled:
+    device = current_device()
+    layout = Layout(rows=1, align=device.align)
+    places = [Operand(f"result{k}", 0, s.dtype, s.dims) for k, s in enumerate(outputs)]
+    wanted = [(p, s) for p, s in zip(places, outputs, strict=True) if size(s.dims)]
+    program = Program([plan("compute", wanted, layout)], layout)
+    return Compiled(program, executor_class(executor)(program, device), places)
+
+

@@ -1,0 +1,203 @@
+"""Planning: every value gets a place; `work` is shared by lifetime, and results arise where they are to stay."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gpubp.engine.fuse import Instruction, alone, as_instructions, base, fuse
+from gpubp.engine.trace import Symbol
+from gpubp.ops.registry import REGISTRY
+from gpubp.ops.shapes import Shape, at, size
+
+PARAMS, STATE, GRADS, SUMS, WORK, DATA, SCALARS = (
+    "params",  # variables that optimizers change
+    "state",  # other variables, and the optimizer's slots
+    "grads",
+    "sums",  # numerators and divisors of losses and metrics
+    "work",  # what does not outlive a part
+    "data",  # batches, captured arrays
+    "scalars",  # rows, step, seed, learning rate, constants
+)
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Where a value lies: byte offset in a segment, dtype, shape.
+
+    Segments beside those above are arrays of the caller, named by the program; their first dimension is None where
+    their length is not known.
+    """
+
+    segment: str
+    offset: int
+    dtype: np.dtype
+    shape: Shape
+
+    def bytes(self, rows: int) -> int:
+        return size(at(self.shape, rows)) * self.dtype.itemsize
+
+    def overlaps(self, other: "Operand", rows: int) -> bool:
+        return (
+            self.segment == other.segment
+            and self.offset < other.offset + other.bytes(rows)
+            and other.offset < self.offset + self.bytes(rows)
+        )
+
+
+@dataclass
+class Layout:
+    """Hands out the bytes of segments, for at most `rows` rows."""
+
+    rows: int
+    align: int = 64
+    sizes: dict[str, int] = field(default_factory=dict)
+    constants: list[tuple[Operand, object]] = field(default_factory=list)
+
+    def add(self, segment: str, shape: Shape, dtype) -> Operand:
+        operand = Operand(segment, self.sizes.get(segment, 0), np.dtype(dtype), tuple(shape))
+        self.reserve(segment, operand.offset + operand.bytes(self.rows))
+        return operand
+
+    def reserve(self, segment: str, end: int):
+        """Makes a segment at least this long."""
+        self.sizes[segment] = max(self.sizes.get(segment, 0), self.up(end))
+
+    def up(self, offset: int) -> int:
+        return -(-offset // self.align) * self.align
+
+    def constant(self, symbol: Symbol) -> Operand:
+        """A place that the executor fills once: with a number, or with an array that the recording captured."""
+        segment, value = (DATA, symbol.array) if symbol.array is not None else (SCALARS, symbol.constant)
+        place = self.add(segment, symbol.dims, symbol.dtype)
+        self.constants.append((place, value))
+        return place
+
+
+@dataclass
+class Part:
+    """A stretch of the program. Nothing in `work` outlives it, and executors can run it on its own."""
+
+    name: str
+    graph: list[Instruction]  # op by op, for the reference
+    assigned: list[tuple[Operand, Symbol]]  # what the part changes, all at once at its end
+    code: list[Instruction]  # what runs by the plan
+    places: dict[Symbol, Operand]  # of all values that the code reads or writes
+    work: int = 0  # bytes of `work`
+
+
+def plan(name: str, assigned: Iterable[tuple[Operand, Symbol]], layout: Layout, fused: bool = True) -> Part:
+    """The part that computes symbols of one recording and assigns them to operands."""
+    assigned = list(assigned)
+    targets = _own_values(assigned)
+    roots = [symbol for _, symbol in targets]
+    graph = as_instructions(roots)
+    code = fuse(graph, roots) if fused else alone(graph, roots)
+    part = Part(name, graph, targets, code, {}, 0)
+    _place_inputs(part, layout)
+    _settle(part, layout.rows)
+    _allocate(part, layout)
+    return part
+
+
+def _own_values(assigned) -> list[tuple[Operand, Symbol]]:
+    """Each target with a value that is computed for it alone: others are copied first, from before the assignments."""
+    owned: set[Symbol] = set()
+    targets = []
+    for operand, symbol in assigned:
+        if base(symbol).op is None or base(symbol) in owned:
+            symbol = _copy(symbol)
+        owned.add(base(symbol))
+        targets.append((operand, symbol))
+    return targets
+
+
+def _copy(symbol: Symbol) -> Symbol:
+    """A new symbol of the same value, which common subexpressions do not merge with another copy."""
+    rule = REGISTRY["broadcast_to"]
+    attrs = {"shape": symbol.dims}
+    return Symbol(symbol.graph, symbol.dims, symbol.dtype, op=rule, inputs=(symbol,), attrs=attrs)
+
+
+def _place_inputs(part: Part, layout: Layout):
+    """Places of what the part does not compute: inputs where they lie, constants where they will be put."""
+    symbols = {base(x) for i in part.code for x in i.inputs}
+    for symbol in sorted(symbols, key=lambda s: s.index):
+        if symbol.op is None:
+            part.places[symbol] = symbol.place or layout.constant(symbol)
+
+
+def _settle(part: Part, rows: int):
+    """Computes assigned values in the variables' own places where nobody reads the old content afterwards.
+
+    The others are computed in `work` and copied at the end, when all old values have been read.
+    """
+    made = {x: k for k, i in enumerate(part.code) for x in i.outputs}
+    copies = []
+    for target, symbol in part.assigned:
+        value = base(symbol)
+        place = replace(target, shape=value.dims)
+        if _free_from(target, value, made, part, rows):
+            part.places[value] = place
+        else:
+            copies.append(_copy_into(place, value, part))
+    part.code += copies
+
+
+def _free_from(target, value, made, part, rows) -> bool:
+    """Whether the target's old content is read no more once the value is computed."""
+    for k, i in enumerate(part.code):
+        for x in i.inputs:
+            place = part.places.get(x)
+            if k < made[value] or place is None or not place.overlaps(target, rows):
+                continue
+            in_place = i.region and i.region.may_overwrite(value, x) and _same_place(place, target)
+            if k > made[value] or not in_place:
+                return False
+    return True
+
+
+def _same_place(a: Operand, b: Operand) -> bool:
+    return (a.segment, a.offset, size(a.shape)) == (b.segment, b.offset, size(b.shape))
+
+
+def _copy_into(place, value, part) -> Instruction:
+    copy = _copy(value)
+    part.places[copy] = place
+    (instruction,) = alone([Instruction(copy.op, copy.inputs, (copy,), copy.attrs)], [copy])
+    return instruction
+
+
+def _allocate(part: Part, layout: Layout):
+    """First fit by lifetime. An output may take the place of an input that is read no more."""
+    last = {x: k for k, i in enumerate(part.code) for x in i.inputs}
+    live: dict[Symbol, Operand] = {}
+    for k, i in enumerate(part.code):
+        for out in (*i.outputs, *i.scratch):
+            if out not in part.places:
+                offset = _inherited(out, i, k, last, live) if i.region else None
+                offset = _first_fit(out, live, layout) if offset is None else offset
+                live[out] = part.places[out] = Operand(WORK, offset, out.dtype, out.dims)
+                part.work = max(part.work, layout.up(offset + live[out].bytes(layout.rows)))
+        live = {x: place for x, place in live.items() if last.get(x, k) > k}
+    layout.reserve(WORK, part.work)
+
+
+def _inherited(out, instruction, k, last, live) -> int | None:
+    """The place of an input of the same size that dies here, taken over from it."""
+    for x in instruction.inputs:
+        dies = x in live and last[x] == k and size(x.dims) == size(out.dims)
+        if dies and out in instruction.outputs and instruction.region.may_overwrite(out, x):
+            return live.pop(x).offset
+    return None
+
+
+def _first_fit(out, live, layout) -> int:
+    need, offset = layout.up(Operand(WORK, 0, out.dtype, out.dims).bytes(layout.rows)), 0
+    for taken in sorted(live.values(), key=lambda place: place.offset):
+        if offset + need <= taken.offset:
+            break
+        offset = max(offset, layout.up(taken.offset + taken.bytes(layout.rows)))
+    return offset
+
+

@@ -1,0 +1,57 @@
+"""The store: the memory of a model's variables and of the optimizer's slots, which all of its programs share."""
+
+import numpy as np
+
+from gpubp.engine.plan import PARAMS, STATE, Layout, Operand
+from gpubp.engine.variables import Variable
+
+
+class Store:
+    """Lays variables out in two flat segments: `params`, which optimizers change, and `state`, all others.
+
+    Variables move in with their values and belong to this store from then on.
+
+    Arguments:
+        variables: of the model.
+        device: where the memory is.
+        slots: names of the optimizer's arrays, each as long as `params`.
+    """
+
+    def __init__(self, variables: list[Variable], device, slots: tuple[str, ...] = ()):
+        self.variables, self.device = variables, device
+        self.layout = Layout(rows=1, align=device.align)
+        for segment in (PARAMS, STATE):
+            self.layout.reserve(segment, 0)
+        places = {v: self.layout.add(PARAMS if v.trainable else STATE, v.shape, v.dtype) for v in variables}
+        dtypes = {v.dtype for v in variables if v.trainable} or {np.dtype(np.float32)}
+        if len(dtypes) > 1:
+            raise ValueError(f"trainable variables must have one dtype; these have {sorted(d.name for d in dtypes)}")
+        self.dtype = dtypes.pop()
+        self.flat = Operand(PARAMS, 0, self.dtype, (self.layout.sizes[PARAMS] // self.dtype.itemsize,))
+        self.slots = {name: self.layout.add(STATE, self.flat.shape, self.dtype) for name in slots}
+        self.buffers = {segment: device.alloc(n) for segment, n in self.layout.sizes.items()}
+        for variable, place in places.items():
+            self._move_in(variable, place)
+
+    def _move_in(self, variable, place):
+        array = self.view(place)
+        array[...] = variable.array
+        variable.array, variable.place, variable.store = array, place, self
+
+    def view(self, place: Operand) -> np.ndarray:
+        """The array at a place."""
+        raw = self.buffers[place.segment][place.offset : place.offset + place.bytes(1)]
+        return raw.view(place.dtype).reshape(place.shape)
+
+    def slot_of(self, slot: str, variable: Variable) -> Operand:
+        """The part of a slot that belongs to a trainable variable."""
+        place = variable.place
+        return Operand(STATE, self.slots[slot].offset + place.offset, place.dtype, place.shape)
+
+    @property
+    def trainable(self) -> list[Variable]:
+        return [v for v in self.variables if v.place.segment == PARAMS]
+
+    def holds(self, variables: list[Variable]) -> bool:
+        """Whether these variables still live here, each in the segment that its `trainable` asks for."""
+        return all(v.store is self and (v.place.segment == PARAMS) == v.trainable for v in variables)

@@ -1,0 +1,206 @@
+"""Recording: a function called on symbols leaves a graph of the ops that it called."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from gpubp import ops
+from gpubp.engine.variables import Variable
+from gpubp.ops.registry import REGISTRY, common_dtype, is_weak
+from gpubp.ops.shapes import B, Dim, public
+
+PACKAGE = str(Path(__file__).parents[1])
+
+
+class Symbol:
+    """A value of a graph: an input (`place` says where it lives), a constant, or the output of an op.
+
+    It exists only while a function is recorded and has no value then. NumPy's operators work on it; whatever would need
+    its value raises and names the line that asked.
+    """
+
+    def __init__(self, graph, dims, dtype, op=None, inputs=(), attrs=None, place=None, constant=None, array=None):
+        self.graph, self.dims, self.dtype = graph, tuple(dims), np.dtype(dtype)
+        self.op, self.inputs, self.attrs = op, tuple(inputs), attrs or {}
+        self.place, self.constant, self.array = place, constant, array
+        self.scope, self.index = graph.scope, len(graph.symbols)
+        self.logits = None  # (activation, logits, axis), where this is the output of one that losses undo
+        graph.symbols.append(self)
+
+    @property
+    def shape(self):
+        """The shape, with None for dimensions that are known only at run time."""
+        return public(self.dims)
+
+    @property
+    def ndim(self):
+        return len(self.dims)
+
+    def _refuse(self, *args, **kwargs):
+        raise TypeError(
+            f"{_users_line()}: a symbol has no value while a function is recorded, so bool(), float(), int(), "
+            "iteration and NumPy functions can't use it; gpubp.ops computes with symbols, ops.where chooses"
+        )
+
+    __bool__ = __float__ = __int__ = __iter__ = __array__ = __len__ = __index__ = __getitem__ = _refuse
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        """An operator whose left side is an array comes here; np.exp(symbol) and the like are refused."""
+        name = {"matmul": "dot"}.get(ufunc.__name__, ufunc.__name__)
+        if method != "__call__" or kwargs or name not in _OPERATORS.values():
+            self._refuse()
+        return getattr(ops, name)(*inputs)
+
+    def __neg__(self):
+        return ops.negative(self)
+
+    def __pow__(self, other):
+        return ops.square(self) if is_weak(other) and other == 2 else ops.power(self, other)
+
+    def __repr__(self):
+        return f"<symbol {self.op.name if self.op else 'input'} shape={self.shape} dtype={self.dtype}>"
+
+
+_OPERATORS = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "matmul": "dot",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "lt": "less",
+    "le": "less_equal",
+}
+
+
+def _operator(name):
+    return lambda self, other: getattr(ops, name)(self, other), lambda self, other: getattr(ops, name)(other, self)
+
+
+for _name, _op in _OPERATORS.items():
+    _forward, _reflected = _operator(_op)
+    setattr(Symbol, f"__{_name}__", _forward)
+    if _name not in ("gt", "ge", "lt", "le"):
+        setattr(Symbol, f"__r{_name}__", _reflected)
+
+
+def _users_line() -> str:
+    """The innermost line outside of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+class Graph:
+    """Symbols in the order of their recording, which is a topological order.
+
+    `scalars` are the places of what a program reads of itself by name: rows, step, seed, learning_rate. Variables of
+    `store` are read where they lie, others are captured as they are.
+    """
+
+    def __init__(self, scalars=None, store=None):
+        self.symbols: list[Symbol] = []
+        self.scope = ""
+        self.assignments: dict[Variable, Symbol] = {}
+        self._scalars, self._store = scalars or {}, store
+        self._known: dict = {}
+
+    def input(self, place) -> Symbol:
+        return self._once(("input", place), place.shape, place.dtype, place=place)
+
+    def constant(self, value, dtype) -> Symbol:
+        return self._once(("constant", repr(value), np.dtype(dtype)), (), dtype, constant=value)
+
+    def capture(self, array: np.ndarray) -> Symbol:
+        """An array that the function uses but does not get as an argument: an input, so that it is never stale."""
+        return self._once(("array", id(array)), array.shape, array.dtype, array=array)
+
+    def scalar(self, name: str) -> Symbol:
+        if name not in self._scalars:
+            raise ValueError(f"{_users_line()}: {name!r} is known only inside of a model's training or prediction")
+        return self.input(self._scalars[name])
+
+    def rows(self, count: Dim = B) -> Symbol:
+        """k*B + c as an int64 value."""
+        rows = self.scalar("rows")
+        rows = rows if count.k == 1 else rows * count.k
+        return rows + count.c if count.c else rows
+
+    def record(self, op, inputs, attrs) -> Symbol:
+        """The output of an op; the same op on the same symbols is the same symbol."""
+        symbols = self._symbols(op, inputs)
+        try:
+            dims = op.shape(*(x.dims for x in symbols), **attrs)
+        except ValueError as error:
+            raise ValueError(f"{_users_line()}: {op.name}{_in(self.scope)}: {error}") from None
+        kept = _kept_by_one(op, symbols, dims)
+        if kept is not None:
+            return kept
+        dtype = op.dtype(*(x.dtype for x in symbols), **attrs)
+        key = (op.name, tuple(x.index for x in symbols), tuple(sorted(attrs.items())))
+        return self._once(key, dims, dtype, op=op, inputs=symbols, attrs=attrs)
+
+    @contextmanager
+    def within(self, scope: str):
+        """What is recorded inside is of this layer."""
+        outer, self.scope = self.scope, scope
+        try:
+            yield
+        finally:
+            self.scope = outer
+
+    def _symbols(self, op, inputs):
+        together = range(len(inputs)) if op.common is None else op.common
+        inputs = [self._symbol(x) for x in inputs]
+        dtype = common_dtype([inputs[k] for k in together]) if together else None
+        return tuple(self._of_dtype(x, dtype if k in together else None) for k, x in enumerate(inputs))
+
+    def _symbol(self, x):
+        """Arrays and variables as symbols; Python's numbers wait for their dtype."""
+        if isinstance(x, Symbol):
+            if x.graph is not self:
+                raise ValueError(f"{_users_line()}: a symbol of another recording is used here")
+            return x
+        if isinstance(x, Variable):
+            known = x.store is not None and x.store is self._store
+            return self.input(x.place) if known else self.capture(x.array)
+        return x if is_weak(x) else self.capture(x if isinstance(x, np.ndarray) else np.asarray(x))
+
+    def _of_dtype(self, x, dtype):
+        if is_weak(x):
+            return self.constant(x, common_dtype([x]) if dtype is None else dtype)
+        return x if dtype is None or x.dtype == dtype else ops.cast(x, dtype)
+
+    def _once(self, key, *args, **kwargs) -> Symbol:
+        if key not in self._known:
+            self._known[key] = Symbol(self, *args, **kwargs)
+        return self._known[key]
+
+
+def _in(scope):
+    return f" in the layer {scope!r}" if scope else ""
+
+
+def _kept_by_one(op, symbols, dims):
+    """x * 1 and x / 1 are x: reverse mode starts from a one, which need not reach the program."""
+    if op is REGISTRY["multiply"] or op is REGISTRY["divide"]:
+        for x, other in ((symbols[0], symbols[1]), (symbols[1], symbols[0])):
+            if other.constant == 1 and x.dims == dims and (op.name == "multiply" or other is symbols[1]):
+                return x
+    return None
+
+
+def needed(outputs) -> list[Symbol]:
+    """All symbols that the outputs depend on, in order; what is not among them is dead code."""
+    found: set[Symbol] = set()
+    stack = list(outputs)
+    while stack:
+        symbol = stack.pop()
+        if symbol not in found:
+            found.add(symbol)
+            stack.extend(symbol.inputs)
+    return sorted(found, key=lambda s: s.index)

@@ -1,0 +1,51 @@
+"""Variables: named arrays that programs read and change, and the store that holds those of a model."""
+
+import numpy as np
+
+
+class Variable:
+    """A named array that a model owns: a weight or a statistic.
+
+    Arguments:
+        value: array; its shape and dtype stay.
+        name: what `summary`, files and errors call it.
+        trainable: whether optimizers change it. Default True.
+    """
+
+    def __init__(self, value, name: str = "variable", trainable: bool = True):
+        self.array = np.array(value, order="C")
+        self.name, self.trainable = name, trainable
+        self.place = None  # where it lies in the store's segments
+        self.store = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.array.dtype
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the value."""
+        return self.array.copy()
+
+    def assign(self, value):
+        """Sets the value, whose shape must be the variable's; while recording, at the end of the step.
+
+        Raises ValueError for another shape; nothing changes then.
+        """
+        if hasattr(value, "graph"):
+            value.graph.assignments[self] = value
+            return value
+        value = np.asarray(value)
+        if value.shape != self.shape:
+            raise ValueError(f"variable {self.name!r} has shape {self.shape}; it can't be assigned shape {value.shape}")
+        self.array[...] = value
+        return self
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.array, dtype=dtype, copy=True if copy is None else copy)
+
+    def __repr__(self):
+        return f"<variable {self.name} shape={self.shape} dtype={self.dtype}>"

@@ -1,0 +1,57 @@
+"""Kernels from source text to addresses, found again by their text: in memory, and on disk by Numba's cache.
+
+Every kernel that a program calls is the function `kernel` of a small module of its own, written into the cache folder,
+where Numba keeps the machine code beside it. The folder's name carries a hash of this package, since Numba does not
+notice a change of a function that lives in another file.
+"""
+
+import hashlib
+import importlib.util
+import logging
+import sys
+from functools import cache
+from pathlib import Path
+
+import numba
+
+from gpubp.backend.cache import cache_folder
+
+LOGGER = logging.getLogger("gpubp")
+LIBRARIES = ("b8", "f32", "f64", "i64")
+HEADER = '''"""Generated."""
+
+import numpy as np
+from numba import carray
+
+from gpubp.kernels.cpu.native import checked_finite, checked_index, entry, ints, pointer
+'''
+
+
+@cache
+def folder() -> Path:
+    """Where kernels of this version of the package, of Python and of Numba are kept."""
+    text = b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))
+    version = hashlib.sha256(text).hexdigest()[:12]
+    return cache_folder("kernels", f"{version}-py{sys.version_info[0]}{sys.version_info[1]}-numba{numba.__version__}")
+
+
+@cache
+def address(body: str) -> int:
+    """The address of the kernel whose module consists of the header and this text."""
+    libraries = "".join(f"from gpubp.kernels.cpu import {name}\n" for name in LIBRARIES if f"{name}." in body)
+    return _load(HEADER + libraries + body).kernel.address
+
+
+def _load(text: str):
+    name = "gpubp_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:20]
+    path = folder() / f"{name}.py"
+    if not path.exists():
+        temporary = path.with_suffix(f".{hashlib.sha256(str(id(text)).encode()).hexdigest()[:8]}.tmp")
+        temporary.write_text(text)
+        temporary.replace(path)
+    specification = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # by which Numba finds it again; and machine code lives as long as its module
+    specification.loader.exec_module(module)
+    return module
+

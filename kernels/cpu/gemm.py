@@ -1,0 +1,64 @@
+"""Matrix products by the BLAS that SciPy brings."""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import get_cython_function_address, intrinsic
+
+from gpubp.kernels.cpu.flags import jit
+from gpubp.kernels.cpu.native import DGEMM, SGEMM, double
+
+I64 = ir.IntType(64)
+# BLAS's arguments that are integers of 32 bits, characters or numbers: all go by reference.
+BITS = {1: 8, 2: 8, 3: 32, 4: 32, 5: 32, 6: None, 8: 32, 10: 32, 11: None, 13: 32}
+
+
+def blas_address(name: str) -> int:
+    """The address of a BLAS function, such as sgemm."""
+    return get_cython_function_address("scipy.linalg.cython_blas", name)
+
+
+@intrinsic
+def call_gemm(typingctx, blas, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+    """Puts the by-reference arguments on the stack and calls the function at the address `blas`."""
+
+    def codegen(context, builder, sig, args):
+        def reference(position):
+            value = args[position]
+            if BITS[position]:
+                value = builder.trunc(value, ir.IntType(BITS[position]))
+            return builder.ptrtoint(cgutils.alloca_once_value(builder, value), I64)
+
+        values = [reference(p) if p in BITS else args[p] for p in range(1, 14)]
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 13).as_pointer()
+        builder.call(builder.inttoptr(args[0], kind), values)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(i, i, i, i, i, i, alpha, i, i, i, i, beta, i, i), codegen
+
+
+@jit
+def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, stride_a, stride_b, stride_c):
+    """C = alpha op(A) op(B) + beta C, `count` times. Row-major C = A B is column-major C' = B' A'."""
+    T = c.dtype.type
+    blas = ctx[SGEMM] if c.itemsize == 4 else ctx[DGEMM]
+    scale, keep = T(double(alpha)), T(double(beta))
+    for batch in range(count):
+        call_gemm(
+            blas,
+            ord("T") if tb else ord("N"),
+            ord("T") if ta else ord("N"),
+            n,
+            m,
+            k,
+            scale,
+            b.ctypes.data + batch * stride_b * c.itemsize,
+            ldb,
+            a.ctypes.data + batch * stride_a * c.itemsize,
+            lda,
+            keep,
+            c.ctypes.data + batch * stride_c * c.itemsize,
+            ldc,
+        )
+

@@ -1,0 +1,208 @@
+"""The source text of kernels: of the wrapper that finds the arrays, and of whole regions."""
+
+from dataclasses import dataclass
+
+LIBRARY = {"float32": "f32", "float64": "f64", "bool": "b8"}
+INDEX = {"SCALAR": "0", "ROW": "c", "COLUMN": "r", "FULL": "r, c"}
+BEFORE, IN_ROW, INNER, AFTER = "before", "in row", "inner", "after"
+INDENT = {BEFORE: 1, IN_ROW: 2, INNER: 3, AFTER: 1}
+
+
+@dataclass(frozen=True)
+class Array:
+    """An operand as the kernel sees it; `open`: its first dimension is as long as the segment reaches."""
+
+    dtype: str
+    rank: int
+    open: bool = False
+
+
+@dataclass(frozen=True)
+class Compute:
+    """An elementwise step: where in the loop it stands and in which pass, and what it computes from which values."""
+
+    value: int
+    where: str
+    level: int
+    expression: str
+    inputs: tuple[int, ...]
+    dtype: str  # that chooses the library of functions
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """A reduction: along the row to a "COLUMN", over the rows to a "ROW" (always an output) or to a "SCALAR"."""
+
+    value: int
+    where: str  # INNER where it reads full values, IN_ROW where it reads a column's
+    level: int
+    op: str  # "sum", "max" or "min"
+    input: int
+    target: str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Access:
+    """A value that is read from, or written to, an array of a kind: "SCALAR", "ROW", "COLUMN" or "FULL"."""
+
+    value: int
+    array: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A region: what it reads, computes and writes, and what it keeps in a row of scratch from pass to pass."""
+
+    arrays: tuple[Array, ...]
+    loads: tuple[Access, ...]
+    steps: tuple[Compute | Reduce, ...]
+    stores: tuple[Access, ...]
+    spills: tuple[Access, ...]  # of the kind "ROW"
+
+
+def wrapper(arrays, function: str, options: int) -> str:
+    """The kernel that finds its arrays and calls a written function of the package: "family.name"."""
+    family, name = function.split(".")
+    lines, position = _arrays(arrays)
+    names = [f"a{k}" for k in range(len(arrays))] + [f"row[{position + k}]" for k in range(options)]
+    lines.append(f"    {name}(ctx, row, {', '.join(names)})")
+    return "\n".join([f"from gpubp.kernels.cpu.{family} import {name}", "", *lines, ""])
+
+
+def region(loop: Loop) -> str:
+    """The kernel of a region. The extents of its loop follow the arrays in the row."""
+    return "\n".join([*_RegionText(loop).lines(), ""])
+
+
+def nest(arrays, loads, expression, inputs, dtype, extents) -> str:
+    """The kernel of one elementwise op that broadcasts in a way no loop over rows and columns can: a loop a dimension.
+
+    `loads` tells of each input, dimension by dimension, whether it varies there; the output is the last array.
+    """
+    lines, position = _arrays(arrays)
+    for d in range(extents):
+        lines.append(f"{'    ' * (d + 1)}for i{d} in range(row[{position + d}]):")
+    values = {k: f"a{k}[{', '.join(f'i{d}' if varies else '0' for d, varies in enumerate(x))}]" for k, x in loads}
+    text = _call(expression, [values[k] for k in inputs], dtype)
+    lines.append(f"{'    ' * (extents + 1)}a{len(arrays) - 1}[{', '.join(f'i{d}' for d in range(extents))}] = {text}")
+    return "\n".join([*lines, ""])
+
+
+def _arrays(arrays):
+    """The head of a kernel, and where in the row its options begin."""
+    lines, position = ["", "@entry", "def kernel(context, where):", "    ctx, row = ints(context), ints(where)"], 2
+    for k, array in enumerate(arrays):
+        dims = [f"row[{position + 2 + d}]" for d in range(array.rank)]
+        if array.open:
+            row_bytes = " * ".join([*dims[1:], f"np.dtype(np.{array.dtype}).itemsize"])
+            dims[0] = f"ctx[row[{position}] + 1] // ({row_bytes})"
+        dtype = f"np.{array.dtype}{'_' if array.dtype == 'bool' else ''}"
+        address = f"ctx[row[{position}]] + row[{position + 1}]"
+        lines.append(f"    a{k} = carray(pointer({address}), ({', '.join(dims)},), {dtype})")
+        position += 2 + array.rank
+    return lines, position
+
+
+def _call(expression, inputs, dtype):
+    """An op's expression with its inputs put in: a template, or a function of the dtype's library."""
+    if "{" in expression:
+        return expression.format(*inputs, column="c")
+    return f"{LIBRARY.get(dtype, 'i64')}.{expression}({', '.join(inputs)})"
+
+
+class _RegionText:
+    """Writes the loop: scalars, then each row in passes, then what is known only after the last row."""
+
+    def __init__(self, loop: Loop):
+        self.loop = loop
+        kept = (*loop.loads, *loop.stores, *loop.spills)
+        self.home = {a.value: a for a in kept if a.kind in ("FULL", "ROW")}
+        self.computes = [s for s in loop.steps if isinstance(s, Compute)]
+        self.reductions = [s for s in loop.steps if isinstance(s, Reduce)]
+        self.totals = [s for s in self.reductions if s.target == "SCALAR"]
+
+    def lines(self):
+        lines, position = _arrays(self.loop.arrays)
+        lines += [f"    rows, columns = row[{position}], row[{position + 1}]"]
+        lines += self._loads("SCALAR", BEFORE) + self._steps(BEFORE) + self._zeros()
+        row = self._row()
+        lines += ["    for r in range(rows):", *row] if row else []
+        lines += [f"    v{s.value} = np.{s.dtype}(t{s.value})" for s in self.totals]
+        return lines + self._steps(AFTER) + self._stores("SCALAR", AFTER)
+
+    def _zeros(self):
+        """The sums over the rows before the first. Totals are added up in float64."""
+        lines = [f"    t{s.value} = np.{'float64' if 'float' in s.dtype else 'int64'}(0)" for s in self.totals]
+        for s in self.reductions:
+            if s.target == "ROW":
+                lines += ["    for c in range(columns):", f"        a{self.home[s.value].array}[c] = 0"]
+        return lines
+
+    def _row(self):
+        lines = self._loads("COLUMN", IN_ROW)
+        for level in sorted({s.level for s in self.loop.steps if s.where in (IN_ROW, INNER)}):
+            lines += self._steps(IN_ROW, level) + self._pass(level)
+        lines += [f"        t{s.value} += v{s.input}" for s in self.totals if s.where == IN_ROW]
+        return lines + self._stores("COLUMN", IN_ROW)
+
+    def _pass(self, level):
+        """One walk along the row."""
+        computes = [s for s in self.computes if s.where == INNER and s.level == level]
+        reductions = [s for s in self.reductions if s.where == INNER and s.level == level]
+        if not computes and not reductions:
+            return []
+        own = [s for s in reductions if s.target != "ROW"]
+        made = {s.value for s in computes}
+        read = dict.fromkeys(x for s in computes for x in s.inputs) | dict.fromkeys(s.input for s in reductions)
+        return [
+            *(f"        v{s.value} = {_start(s)}" for s in own),
+            "        for c in range(columns):",
+            *(self._fetch(x) for x in read if x not in made and x in self.home),
+            *self._steps(INNER, level),
+            *(f"            {self._update(s)}" for s in reductions),
+            *(self._keep(x) for x in made if x in self.home),
+            *(f"        t{s.value} += v{s.value}" for s in own if s.target == "SCALAR"),
+        ]
+
+    def _element(self, value):
+        home = self.home[value]
+        return f"a{home.array}[{INDEX[home.kind]}]"
+
+    def _fetch(self, value):
+        return f"            v{value} = {self._element(value)}"
+
+    def _keep(self, value):
+        return f"            {self._element(value)} = v{value}"
+
+    def _update(self, s):
+        if s.target == "ROW":
+            return f"{self._element(s.value)} += v{s.input}"
+        if s.op == "sum":
+            return f"v{s.value} += v{s.input}"
+        return f"v{s.value} = {LIBRARY.get(s.dtype, 'i64')}.{s.op}imum(v{s.value}, v{s.input})"
+
+    def _steps(self, where, level=None):
+        steps = (s for s in self.computes if s.where == where and level in (None, s.level))
+        return [
+            f"{'    ' * INDENT[where]}v{s.value} = {_call(s.expression, [f'v{x}' for x in s.inputs], s.dtype)}"
+            for s in steps
+        ]
+
+    def _loads(self, kind, where):
+        loads = (a for a in self.loop.loads if a.kind == kind)
+        return [f"{'    ' * INDENT[where]}v{a.value} = a{a.array}[{INDEX[kind]}]" for a in loads]
+
+    def _stores(self, kind, where):
+        stores = (a for a in self.loop.stores if a.kind == kind)
+        return [f"{'    ' * INDENT[where]}a{a.array}[{INDEX[kind]}] = v{a.value}" for a in stores]
+
+
+def _start(s: Reduce):
+    """What a reduction along the row begins with."""
+    if s.op == "sum":
+        return f"np.{s.dtype}(0)"
+    if "float" in s.dtype:
+        return f"np.{s.dtype}({'-' if s.op == 'max' else ''}np.inf)"
+    return f"np.{s.dtype}(np.iinfo(np.{s.dtype}).{'min' if s.op == 'max' else 'max'})"

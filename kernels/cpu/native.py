@@ -1,0 +1,83 @@
+"""What compiled code needs to work on a program's memory: addresses, the context, calls by address.
+
+A kernel is a C function void(context, row), both addresses of int64 arrays. The context begins with the status and the
+addresses of BLAS; then follow, for each segment, its address and its length in bytes. A row holds the kernel's address,
+the instruction's number and, for each operand, where in the context its segment stands, its byte offset and its shape;
+then the kernel's options.
+"""
+
+import numba as nb
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from gpubp.kernels.cpu.flags import FAST, jit
+
+STATUS, FAILED_ROW, SGEMM, DGEMM, SEGMENTS = range(5)
+KERNEL, NUMBER, OPERANDS = range(3)
+OK, BAD_INDEX, NOT_FINITE = range(3)
+
+I64 = ir.IntType(64)
+entry = nb.cfunc(types.void(types.int64, types.int64), cache=True, nopython=True, **FAST)
+
+
+@intrinsic
+def pointer(typingctx, address):
+    def codegen(context, builder, sig, args):
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), codegen
+
+
+@intrinsic
+def call(typingctx, kernel, context, row):
+    """Calls the kernel at an address."""
+
+    def codegen(cgctx, builder, sig, args):
+        kind = ir.FunctionType(ir.VoidType(), [I64, I64]).as_pointer()
+        builder.call(builder.inttoptr(args[0], kind), args[1:])
+        return cgctx.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), codegen
+
+
+@jit
+def ints(address):
+    """The int64 array at an address; its end is not known here."""
+    return nb.carray(pointer(address), 1 << 30, np.int64)
+
+
+@intrinsic
+def double(typingctx, bits):
+    """The float64 of these bits: rows are made of integers."""
+
+    def codegen(context, builder, sig, args):
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.int64), codegen
+
+
+@jit
+def fail(ctx, row, status):
+    """Keeps the first failure. The kernel goes on, and the program stops before the update."""
+    if ctx[STATUS] == OK:
+        ctx[STATUS] = status
+        ctx[FAILED_ROW] = row[NUMBER]
+
+
+@jit
+def checked_index(ctx, row, index, n):
+    """The index, or 0 and a failure where it is out of range: kernels never trust data."""
+    if 0 <= index < n:
+        return index
+    fail(ctx, row, BAD_INDEX)
+    return 0
+
+
+@jit
+def checked_finite(ctx, row, x):
+    if not np.isfinite(x):
+        fail(ctx, row, NOT_FINITE)
+    return x

@@ -1,0 +1,10 @@
+"""Draws the random numbers of a program."""
+
+from gpubp.kernels.cpu.flags import jit
+from gpubp.kernels.cpu.philox import keep_mask
+
+
+@jit
+def random_keep(ctx, row, seed, step, out, stream, threshold):
+    """True where dropout keeps an element."""
+    keep_mask(out, seed[0], stream, step[0], threshold)
