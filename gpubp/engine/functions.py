@@ -10,7 +10,9 @@ import numpy as np
 from gpubp.backend import current_device
 from gpubp.engine import trees
 from gpubp.engine.autodiff import gradients
+from gpubp.engine.diagnose import failure
 from gpubp.engine.executors import executor_class
+from gpubp.engine.executors.memory import Stopped
 from gpubp.engine.plan import Layout, Operand, plan
 from gpubp.engine.program import Program
 from gpubp.engine.trace import Graph, Symbol
@@ -117,7 +119,10 @@ class Compiled:
         names = [f"argument{k}" for k in range(len(arrays))]
         inputs = {n: np.ascontiguousarray(a) for n, a in zip(names, arrays, strict=True)}
         self.executor.memory.bind(**inputs, **{p.segment: r for p, r in zip(self.outputs, results, strict=True)})
-        self.executor.run(1, 1)
+        try:
+            self.executor.run(1, 1)
+        except Stopped as error:
+            raise failure(self.executor, 1, "while a function was computed") from error
         return results
 
 
@@ -132,7 +137,8 @@ def _record(function, arguments, executor):
     arrays = [np.asarray(x) for x in trees.flatten(list(arguments))]
     graph = Graph()
     inputs = [graph.input(_argument(k, a)) for k, a in enumerate(arrays)]
-    result = function(*trees.like(list(arguments), inputs))
+    with graph.recording():
+        result = function(*trees.like(list(arguments), inputs))
     outputs = [_as_symbol(graph, x) for x in trees.flatten(result)]
     captured = [s for s in graph.symbols if s.array is not None]
     for k, symbol in enumerate(captured):

@@ -40,9 +40,9 @@ class Region:
 
     def last_use(self, value) -> float:
         """The last pass that reads the value."""
-        return max((self._reading_level(s) for s in self.steps if value in map(self.base, s.inputs)), default=0)
+        return max((self.reading_level(s) for s in self.steps if value in map(self.base, s.inputs)), default=0)
 
-    def _reading_level(self, step) -> float:
+    def reading_level(self, step) -> float:
         """Reductions read in the pass before their result is known."""
         return self.level[self.base(step.inputs[0]) if step.op.reduction else step.outputs[0]]
 
@@ -67,6 +67,7 @@ def lay_out(steps, base) -> Region | None:
         splits = _propagate({widest: split}, steps, base)
         region = _extents(splits, steps, base) if splits else None
         if region and all(_place(region, step, splits) for step in steps):
+            _sink(region)
             return region
     return None
 
@@ -152,6 +153,19 @@ def _elementwise_place(region, step, splits):
         kind = Kind.COLUMN  # of a loop of one row
     repeated = kind is Kind.ROW and step.op.expression != "{column}"  # would be computed anew for each row
     return None if repeated or (level == AFTER and kind is not Kind.SCALAR) else (kind, level)
+
+
+def _sink(region):
+    """Moves what is computed from memory alone to the first pass that reads it, so that it need not be kept."""
+    made = {s.outputs[0] for s in region.steps}
+    for step in region.steps:
+        out = step.outputs[0]
+        full = [x for x in map(region.base, step.inputs) if region.kind[x] is Kind.FULL]
+        if step.op.reduction or region.kind[out] is not Kind.FULL or any(x in made for x in full):
+            continue
+        readers = [s for s in region.steps if out in map(region.base, s.inputs)]
+        if readers:
+            region.level[out] = max(region.level[out], min(region.reading_level(s) for s in readers))
 
 
 def _reduction_place(region, step, splits):

@@ -22,7 +22,7 @@ class Store:
         self.layout = Layout(rows=1, align=device.align)
         for segment in (PARAMS, STATE):
             self.layout.reserve(segment, 0)
-        places = {v: self.layout.add(PARAMS if v.trainable else STATE, v.shape, v.dtype) for v in variables}
+        self.places = {v: self.layout.add(PARAMS if v.trainable else STATE, v.shape, v.dtype) for v in variables}
         dtypes = {v.dtype for v in variables if v.trainable} or {np.dtype(np.float32)}
         if len(dtypes) > 1:
             raise ValueError(f"trainable variables must have one dtype; these have {sorted(d.name for d in dtypes)}")
@@ -30,7 +30,7 @@ class Store:
         self.flat = Operand(PARAMS, 0, self.dtype, (self.layout.sizes[PARAMS] // self.dtype.itemsize,))
         self.slots = {name: self.layout.add(STATE, self.flat.shape, self.dtype) for name in slots}
         self.buffers = {segment: device.alloc(n) for segment, n in self.layout.sizes.items()}
-        for variable, place in places.items():
+        for variable, place in self.places.items():
             self._move_in(variable, place)
 
     def _move_in(self, variable, place):
@@ -45,8 +45,17 @@ class Store:
 
     def slot_of(self, slot: str, variable: Variable) -> Operand:
         """The part of a slot that belongs to a trainable variable."""
-        place = variable.place
+        return self.slot_at(slot, variable.place)
+
+    def slot_at(self, slot: str, place: Operand) -> Operand:
         return Operand(STATE, self.slots[slot].offset + place.offset, place.dtype, place.shape)
+
+    def take_slots(self, old: "Store"):
+        """Copies what an earlier store kept for variables that are trainable in both."""
+        for slot in self.slots.keys() & old.slots.keys():
+            for variable, place in old.places.items():
+                if variable in self.places and PARAMS == place.segment == variable.place.segment:
+                    self.view(self.slot_of(slot, variable))[...] = old.view(old.slot_at(slot, place))
 
     @property
     def trainable(self) -> list[Variable]:

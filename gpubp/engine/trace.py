@@ -8,7 +8,7 @@ import numpy as np
 
 from gpubp import ops
 from gpubp.engine.variables import Variable
-from gpubp.ops.registry import REGISTRY, common_dtype, is_weak
+from gpubp.ops.registry import RECORDING, REGISTRY, common_dtype, is_weak
 from gpubp.ops.shapes import B, Dim, public
 
 PACKAGE = str(Path(__file__).parents[1])
@@ -143,6 +143,15 @@ class Graph:
         dtype = op.dtype(*(x.dtype for x in symbols), **attrs)
         key = (op.name, tuple(x.index for x in symbols), tuple(sorted(attrs.items())))
         return self._once(key, dims, dtype, op=op, inputs=symbols, attrs=attrs)
+
+    @contextmanager
+    def recording(self):
+        """Ops on variables alone are recorded here, too."""
+        token = RECORDING.set(self)
+        try:
+            yield self
+        finally:
+            RECORDING.reset(token)
 
     @contextmanager
     def within(self, scope: str):

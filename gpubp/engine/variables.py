@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from gpubp.ops.registry import RECORDING, graph_of
+
 
 class Variable:
     """A named array that a model owns: a weight or a statistic.
@@ -22,6 +24,13 @@ class Variable:
     def shape(self) -> tuple[int, ...]:
         return self.array.shape
 
+    dims = shape
+
+    @property
+    def graph(self):
+        """The graph that is being recorded, which the variable is then part of."""
+        return RECORDING.get()
+
     @property
     def dtype(self) -> np.dtype:
         return self.array.dtype
@@ -35,8 +44,9 @@ class Variable:
 
         Raises ValueError for another shape; nothing changes then.
         """
-        if hasattr(value, "graph"):
-            value.graph.assignments[self] = value
+        graph = graph_of(value)
+        if graph:
+            graph.assignments[self] = value
             return value
         value = np.asarray(value)
         if value.shape != self.shape:

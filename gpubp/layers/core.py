@@ -4,6 +4,7 @@ import numpy as np
 
 from gpubp import activations, initializers, ops
 from gpubp.layers.base import Layer
+from gpubp.ops.registry import graph_of
 
 
 class Input(Layer):
@@ -130,7 +131,7 @@ class Dropout(Layer):
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
-        if not hasattr(inputs, "graph"):
+        if graph_of(inputs) is None:
             raise ValueError(f"the layer {self.name!r} drops elements only inside of a model's training")
         graph = inputs.graph
         keep = ops.random_keep(

@@ -1,7 +1,7 @@
 """Activations that are made of other ops; `relu`, `tanh` and `sigmoid` are ops themselves."""
 
 from gpubp.ops.reductions import log_of_sum, shifted_exp
-from gpubp.ops.registry import value
+from gpubp.ops.registry import graph_of, value
 
 
 def softmax(x, axis=-1):
@@ -9,7 +9,7 @@ def softmax(x, axis=-1):
     x = value(x)
     e, total, _ = shifted_exp(x, axis)
     y = e / total
-    if hasattr(y, "graph"):
+    if graph_of(y):
         y.logits = ("softmax", x, axis)
     return y
 

@@ -6,7 +6,7 @@ differentiation adds up what broadcasting had repeated.
 
 import numpy as np
 
-from gpubp.ops.registry import register, same_dtype
+from gpubp.ops.registry import graph_of, register, same_dtype
 from gpubp.ops.shapes import broadcast
 
 
@@ -72,7 +72,10 @@ def _erf(x):
     return scipy_erf(x)
 
 
-sigmoid = elementwise("sigmoid", "sigmoid", _sigmoid, lambda dy, y, x: (dy * (y * (1.0 - y)),))
+_sigmoid_op = elementwise("sigmoid", "sigmoid", _sigmoid, lambda dy, y, x: (dy * (y * (1.0 - y)),))
+softplus = elementwise(
+    "softplus", "softplus", lambda x: np.logaddexp(x, x.dtype.type(0)), lambda dy, y, x: (dy * sigmoid(x),)
+)
 erf = elementwise("erf", "erf", _erf, lambda dy, y, x: (dy * (2.0 / np.pi**0.5 * exp(-x * x)),))
 relu = elementwise(
     "relu",
@@ -128,13 +131,34 @@ _cast = elementwise(
     common=(),
     examples=((((3, 4),), {"dtype": "float64"}),),
 )
-stop_gradient = elementwise("stop_gradient", "{0}", lambda x: x, _flat(1), smooth=False)
+stop_gradient = register(
+    "stop_gradient",
+    shape=lambda x: x,
+    reference=lambda x: x,
+    gradient=_flat(1),
+    dtype=same_dtype,
+    view=True,
+    smooth=False,
+)
 
 
 def cast(x, dtype):
     """`x` in another dtype; itself if it has that dtype already."""
     dtype = np.dtype(dtype)
     return x if getattr(x, "dtype", None) == dtype else _cast(x, dtype=dtype.name)
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x)). A recorded result remembers its logits, from which losses start."""
+    y = _sigmoid_op(x)
+    if graph_of(y):
+        y.logits = ("sigmoid", x, None)
+    return y
+
+
+def clip(x, low, high):
+    """x between two numbers."""
+    return minimum(maximum(x, low), high)
 
 
 def reciprocal(x):

@@ -1,6 +1,7 @@
 """What an op is. Called on symbols it records itself; called on arrays it computes at once, by its NumPy reference."""
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from gpubp.ops.shapes import Shape
 
 REGISTRY: dict[str, "Op"] = {}
+# The graph that is being recorded: variables belong to it meanwhile, so that ops on them alone are recorded, too.
+RECORDING: ContextVar[Any] = ContextVar("recording", default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ class Op:
     examples: tuple = ()  # ((shapes of inputs...), attrs) for the tests; elementwise ops have default ones
 
     def __call__(self, *inputs, **attrs):
-        graph = next((x.graph for x in inputs if hasattr(x, "graph")), None)
+        graph = graph_of(*inputs)
         if graph is not None:
             return graph.record(self, inputs, attrs)
         with np.errstate(all="ignore"):
@@ -92,11 +95,16 @@ def harmonised(op: Op, inputs) -> list[np.ndarray]:
     return [np.asarray(x, dtype if k in together else None) for k, x in enumerate(values)]
 
 
+def graph_of(*values):
+    """The graph that symbols, or variables while one is recorded, belong to; None if all are arrays or numbers."""
+    return next((g for g in (getattr(x, "graph", None) for x in values) if g is not None), None)
+
+
 def value(x):
-    """A symbol as it is, anything else as an array."""
-    return x if hasattr(x, "graph") else np.asarray(x)
+    """Symbols and variables as they are, anything else as an array."""
+    return x if hasattr(x, "dims") else np.asarray(x)
 
 
 def dims(x) -> Shape:
     """The shape of an array or, with its symbolic dimensions, of a symbol."""
-    return x.dims if hasattr(x, "graph") else np.shape(x)
+    return x.dims if hasattr(x, "dims") else np.shape(x)

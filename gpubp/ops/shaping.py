@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpubp.ops.registry import dims, register, same_dtype, value
+from gpubp.ops.registry import dims, graph_of, register, same_dtype, value
 from gpubp.ops.shapes import Dim, broadcast, public, size
 
 
@@ -92,11 +92,12 @@ def squeeze(x, axis):
 def transpose(x):
     """The axes in reverse order. Raises ValueError while recording anything but a matrix."""
     x = value(x)
-    if hasattr(x, "graph") and len(dims(x)) != 2:
+    if graph_of(x) and len(dims(x)) != 2:
         raise ValueError(f"transpose takes a matrix while recording; this has shape {public(dims(x))}")
     return _transpose(x)
 
 
 def arange(n: int, like=None):
     """The int64 numbers 0 to n - 1; recorded where `like` is a symbol."""
-    return like.graph.record(_iota, (), {"n": n}) if hasattr(like, "graph") else np.arange(n)
+    graph = graph_of(like)
+    return graph.record(_iota, (), {"n": n}) if graph else np.arange(n)

@@ -1,14 +1,16 @@
 """Functions of float32 scalars for generated kernels: they inline, and loops over them vectorise.
 
-Each takes numbers (any dtype) and returns a float32 (`isnan` and `isfinite`: a bool). NaN, infinities, signed zeros and
-denormals give what the NumPy function of that name gives. exp, log, tanh and erf are off by less than 2 ulp (units in
-the last place) everywhere, expm1, log1p and sigmoid by less than 3.
+Each takes numbers of any dtype and returns a float32 (`isnan` and `isfinite`: a bool). NaN, infinities, signed zeros
+and denormals give what the NumPy function of that name gives. exp, log, tanh and erf are off by less than 2 ulp (units
+in the last place) everywhere, expm1, log1p, sigmoid and softplus by less than 3, with fused multiply-adds and without.
 
-Only +, -, *, /, selection and reinterpretation of bits are used, no tables and no branches, so that the formulas
-serve every device. Range reductions are those of Cody and Waite, *Software Manual for the Elementary Functions* (1980).
-Coefficients are minimax for the relative error of the function (not of the polynomial), found by linear programming on
-800 Chebyshev nodes in 40 digits, rounded to float32 one at a time, lowest order first, the others fitted again after
-each. The bound beside each polynomial is what the rounded coefficients reach. The highest order comes first.
+Written out with +, -, *, /, selection, the sign of a number and reinterpretation of its bits alone, no tables and no
+branches, so that the same formulas serve every device. Range reductions follow Cody and Waite, *Software Manual for
+the Elementary Functions* (1980).
+
+Coefficients, the highest order first, are minimax for the relative error of the whole function: linear programming on
+800 Chebyshev nodes, residuals in 40 digits; rounded to float32 one at a time, the lowest order first, and the others
+fitted again after each. The error beside each polynomial is what the rounded coefficients reach.
 """
 
 import math
@@ -20,20 +22,20 @@ from . import intrinsics
 from .flags import jit
 from .intrinsics import from_bits, to_bits
 
-# "reassoc" merges k·hi and k·lo of a range reduction into one product, which costs 15 times the error; "nsz" loses -0.
+# "reassoc" would merge both products of a range reduction into one, for 15 times its error; "nsz" would lose -0.
 ordered = nb.njit(nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
 
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 INF, NAN = np.float32(math.inf), np.float32(math.nan)
 SMALLEST_NORMAL = np.float32(2**-126)
 
-# Below this, x²/2 is less than a quarter ulp of x, so that expm1(x) and log1p(x) are x, with its sign of zero.
+# Nearer to 0, expm1(x) and log1p(x) are x: x² / 2 is less than half an ulp of it. Keeps -0, too.
 IDENTITY = np.float32(2**-25)
 
 LOG2_E = np.float32(1.44269504)
-# ln 2 in two parts; k times the upper one (9 significant bits) is exact for every exponent k.
+# ln 2 in two parts; the upper one has 9 significant bits, so that its product with any exponent is exact.
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
-# Adding 1.5·2^23 rounds to an integer and leaves it in the low bits of the sum, for NaN, too, where a cast is undefined.
+# x + 1.5·2^23 ends in the bits of rint(x). Unlike a cast to int, that is defined for NaN as well.
 SHIFTER = np.float32(1.5 * 2**23)
 SHIFTER_BITS = SHIFTER.view(np.int32)
 TWO_THIRDS_BITS = np.float32(2 / 3).view(np.int32)
@@ -69,6 +71,85 @@ ERFC_ROOT = _float32(
 )
 
 
+@jit
+def cast(v):
+    """A number or bool as float32."""
+    return np.float32(v)
+
+
+@jit
+def isnan(v):
+    """Whether v is NaN."""
+    return np.isnan(v)
+
+
+@jit
+def isfinite(v):
+    """Whether v is neither infinite nor NaN."""
+    return np.isfinite(v)
+
+
+@jit
+def select(condition, a, b):
+    """`a` where the condition holds, else `b`."""
+    return np.float32(a) if condition else np.float32(b)
+
+
+@jit
+def abs(x):
+    """|x|."""
+    return np.fabs(np.float32(x))
+
+
+@jit
+def sign(x):
+    """-1, 0 or 1; NaN for NaN."""
+    return np.sign(np.float32(x))
+
+
+@jit
+def relu(x):
+    """max(x, 0); NaN for NaN."""
+    x = np.float32(x)
+    return ZERO if x <= ZERO else x
+
+
+@jit
+def maximum(a, b):
+    """The larger; NaN if either is."""
+    return intrinsics.maximum(np.float32(a), np.float32(b))
+
+
+@jit
+def minimum(a, b):
+    """The smaller; NaN if either is."""
+    return intrinsics.minimum(np.float32(a), np.float32(b))
+
+
+@jit
+def sqrt(x):
+    """√x, correctly rounded; NaN below 0."""
+    return np.sqrt(np.float32(x))
+
+
+@jit
+def sin(x):
+    """Sine of radians, by the C library: not vectorised."""
+    return np.sin(np.float32(x))
+
+
+@jit
+def cos(x):
+    """Cosine of radians, by the C library: not vectorised."""
+    return np.cos(np.float32(x))
+
+
+@jit
+def power(x, y):
+    """x^y, by the C library: vectorised only where y is a constant that needs multiplications or a root alone."""
+    return np.float32(x) ** np.float32(y)
+
+
 @ordered
 def _polynomial(x, coefficients):
     """Horner's rule."""
@@ -99,20 +180,6 @@ def _expm1_reduced(r):
 
 
 @ordered
-def _decompose(x):
-    """(e, m) with x = m·2^e and 2/3 <= m < 4/3 for a normal x > 0; e is an int32."""
-    bits = to_bits(x)
-    e = np.int32(np.int32(bits - TWO_THIRDS_BITS) >> 23)
-    return e, from_bits(np.int32(bits - np.int32(e << 23)))
-
-
-@ordered
-def _log_composed(e, f):
-    """log(2^e·(1 + f)) for |f| <= 1/3."""
-    return e * LN2_HIGH + (f + (f * f * _polynomial(f, LOG1P) + e * LN2_LOW))
-
-
-@ordered
 def exp(x):
     """e^x; inf above 88.72, denormal below -87.33, 0 below -103.97."""
     x = np.float32(x)
@@ -138,6 +205,48 @@ def expm1(x):
 
 
 @ordered
+def sigmoid(x):
+    """Logistic function, 1 / (1 + e^-x); below 0 as e^x / (1 + e^x), which does not overflow."""
+    x = np.float32(x)
+    e = exp(-abs(x))
+    return (e if x < ZERO else ONE) / (ONE + e)
+
+
+@ordered
+def tanh(x):
+    """Hyperbolic tangent, 1 - 2 / (e^2x + 1); ±1 for |x| > 9.01."""
+    x = np.float32(x)
+    a = abs(x)
+    k, r = _reduce(np.float32(20) if a > np.float32(10) else TWO * a)
+    scale = _power_of_two(k)
+    far = ONE - TWO / (scale * _expm1_reduced(r) + (scale + ONE))
+    square = a * a
+    near = a * square * _polynomial(square, TANH) + a
+    return np.copysign(near if a < TANH_END else far, x)
+
+
+@ordered
+def _decompose(x):
+    """(e, m) with x = m·2^e and 2/3 <= m < 4/3 for a normal x > 0; e is an int32."""
+    bits = to_bits(x)
+    e = np.int32(np.int32(bits - TWO_THIRDS_BITS) >> 23)
+    return e, from_bits(np.int32(bits - np.int32(e << 23)))
+
+
+@ordered
+def _log_composed(e, f):
+    """log(2^e·(1 + f)) for |f| <= 1/3."""
+    return e * LN2_HIGH + (f + (f * f * _polynomial(f, LOG1P) + e * LN2_LOW))
+
+
+@ordered
+def _log_specials(x, y):
+    """y, which holds ln x for positive finite x, or what ln x is for the other x."""
+    y = y if x < INF else x
+    return y if x > ZERO else (-INF if x == ZERO else NAN)
+
+
+@ordered
 def log(x):
     """ln x; -inf at ±0, NaN below."""
     x = np.float32(x)
@@ -160,31 +269,10 @@ def log1p(x):
 
 
 @ordered
-def _log_specials(x, y):
-    """y, which holds ln x for positive finite x, or what ln x is for the other x."""
-    y = y if x < INF else x
-    return y if x > ZERO else (-INF if x == ZERO else NAN)
-
-
-@ordered
-def tanh(x):
-    """Hyperbolic tangent, 1 - 2 / (e^2x + 1); ±1 for |x| > 9.01."""
+def softplus(x):
+    """ln(1 + e^x), as max(x, 0) + ln(1 + e^-|x|), which does not overflow."""
     x = np.float32(x)
-    a = abs(x)
-    k, r = _reduce(np.float32(20) if a > np.float32(10) else TWO * a)
-    scale = _power_of_two(k)
-    far = ONE - TWO / (scale * _expm1_reduced(r) + (scale + ONE))
-    square = a * a
-    near = a * square * _polynomial(square, TANH) + a
-    return np.copysign(near if a < TANH_END else far, x)
-
-
-@ordered
-def sigmoid(x):
-    """Logistic function, 1 / (1 + e^-x); below 0 as e^x / (1 + e^x), which does not overflow."""
-    x = np.float32(x)
-    e = exp(-abs(x))
-    return (e if x < ZERO else ONE) / (ONE + e)
+    return relu(x) + log1p(exp(-abs(x)))
 
 
 @ordered
@@ -199,82 +287,3 @@ def erf(x):
     root_squared = root * root
     far = ONE - root_squared * root_squared
     return np.copysign(near if a < ERF_END else far, x)
-
-
-@jit
-def sqrt(x):
-    """√x, correctly rounded; NaN below 0."""
-    return np.sqrt(np.float32(x))
-
-
-@jit
-def sin(x):
-    """Sine of radians, by the C library: not vectorised."""
-    return np.sin(np.float32(x))
-
-
-@jit
-def cos(x):
-    """Cosine of radians, by the C library: not vectorised."""
-    return np.cos(np.float32(x))
-
-
-@jit
-def abs(x):
-    """|x|."""
-    return np.fabs(np.float32(x))
-
-
-@jit
-def sign(x):
-    """-1, 0 or 1; NaN for NaN."""
-    return np.sign(np.float32(x))
-
-
-@jit
-def relu(x):
-    """max(x, 0); NaN for NaN."""
-    x = np.float32(x)
-    return ZERO if x <= ZERO else x
-
-
-@jit
-def power(x, y):
-    """x^y, by the C library: vectorised only where y is a constant that needs multiplications or a root alone."""
-    return np.float32(x) ** np.float32(y)
-
-
-@jit
-def maximum(a, b):
-    """The larger; NaN if either is."""
-    return intrinsics.maximum(np.float32(a), np.float32(b))
-
-
-@jit
-def minimum(a, b):
-    """The smaller; NaN if either is."""
-    return intrinsics.minimum(np.float32(a), np.float32(b))
-
-
-@jit
-def select(condition, a, b):
-    """`a` where the condition holds, else `b`."""
-    return np.float32(a) if condition else np.float32(b)
-
-
-@jit
-def cast(v):
-    """A number or bool as float32."""
-    return np.float32(v)
-
-
-@jit
-def isnan(v):
-    """Whether v is NaN."""
-    return np.isnan(v)
-
-
-@jit
-def isfinite(v):
-    """Whether v is neither infinite nor NaN."""
-    return np.isfinite(v)

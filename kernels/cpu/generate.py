@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 LIBRARY = {"float32": "f32", "float64": "f64", "bool": "b8"}
 INDEX = {"SCALAR": "0", "ROW": "c", "COLUMN": "r", "FULL": "r, c"}
 BEFORE, IN_ROW, INNER, AFTER = "before", "in row", "inner", "after"
+COLUMN = "{column}"  # the expression of a value that is the number of its column
 INDENT = {BEFORE: 1, IN_ROW: 2, INNER: 3, AFTER: 1}
 
 
@@ -96,7 +99,7 @@ def _arrays(arrays):
     for k, array in enumerate(arrays):
         dims = [f"row[{position + 2 + d}]" for d in range(array.rank)]
         if array.open:
-            row_bytes = " * ".join([*dims[1:], f"np.dtype(np.{array.dtype}).itemsize"])
+            row_bytes = " * ".join([*dims[1:], str(np.dtype(array.dtype).itemsize)])
             dims[0] = f"ctx[row[{position}] + 1] // ({row_bytes})"
         dtype = f"np.{array.dtype}{'_' if array.dtype == 'bool' else ''}"
         address = f"ctx[row[{position}]] + row[{position + 1}]"
@@ -119,7 +122,8 @@ class _RegionText:
         self.loop = loop
         kept = (*loop.loads, *loop.stores, *loop.spills)
         self.home = {a.value: a for a in kept if a.kind in ("FULL", "ROW")}
-        self.computes = [s for s in loop.steps if isinstance(s, Compute)]
+        self.computes = [s for s in loop.steps if isinstance(s, Compute) and s.expression != COLUMN]
+        self.column = {s.value for s in loop.steps if isinstance(s, Compute) and s.expression == COLUMN}
         self.reductions = [s for s in loop.steps if isinstance(s, Reduce)]
         self.totals = [s for s in self.reductions if s.target == "SCALAR"]
 
@@ -159,7 +163,7 @@ class _RegionText:
         return [
             *(f"        v{s.value} = {_start(s)}" for s in own),
             "        for c in range(columns):",
-            *(self._fetch(x) for x in read if x not in made and x in self.home),
+            *(self._fetch(x) for x in read if x in self.column or (x in self.home and x not in made)),
             *self._steps(INNER, level),
             *(f"            {self._update(s)}" for s in reductions),
             *(self._keep(x) for x in made if x in self.home),
@@ -171,7 +175,7 @@ class _RegionText:
         return f"a{home.array}[{INDEX[home.kind]}]"
 
     def _fetch(self, value):
-        return f"            v{value} = {self._element(value)}"
+        return f"            v{value} = {'c' if value in self.column else self._element(value)}"
 
     def _keep(self, value):
         return f"            {self._element(value)} = v{value}"

@@ -1,18 +1,22 @@
 """Random numbers on the CPU: bit for bit those of `gpubp.ops.philox`, whose docstrings define them."""
 
+import numba as nb
 import numpy as np
 
-from gpubp.kernels.cpu.flags import jit
+from gpubp.kernels.cpu.flags import FAST, jit
 from gpubp.ops.philox import MASK, SHUFFLE, SORT_LIMIT
 
-# Numba widens uint32 arithmetic to 64 bits, and int64 with uint64 to float64: hence a cast around every operation.
+# LLVM deems Philox too long to inline, and a loop with a call in it is not vectorised: six times slower.
+inlined = nb.njit(nogil=True, forceinline=True, **FAST)
+
+# Numba widens uint32 arithmetic to 64 bits, and int64 with uint64 to float64: hence the casts.
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 _MIX0, _MIX1 = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
 _WORD = np.uint64(32)
 
 
-@jit
+@inlined
 def philox4x32(c0, c1, c2, c3, k0, k1):
     """Philox 4x32-10 of one counter: four uint32, from six."""
     for _ in range(10):
@@ -27,9 +31,9 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@jit
+@inlined
 def _words(seed, what, stream, step, row, group):
-    """The four words of one counter of the layout."""
+    """The four words of a counter."""
     place = (step >> 32) << 16 | what << 12 | stream
     return philox4x32(
         np.uint32(group), np.uint32(row), np.uint32(step), np.uint32(place), np.uint32(seed), np.uint32(seed >> 32)
@@ -38,20 +42,115 @@ def _words(seed, what, stream, step, row, group):
 
 @jit
 def keep_mask(out, seed, stream, step, threshold, first_row=0):
-    """Fill a bool or uint8 array (rows, columns) with the mask of a `keep_threshold`."""
+    """Fill a bool or uint8 array (rows, columns) with 1 where dropout of this `keep_threshold` keeps the element."""
     rows, columns = out.shape
+    threshold = np.uint32(threshold)
+    tail = columns // 8 * 8
     for row in range(rows):
         for group in range(columns // 8):
-            words = _words(seed, MASK, stream, step, first_row + row, group)
-            for j in range(8):
-                out[row, 8 * group + j] = _kept(words, j, threshold)
-        if columns % 8:
+            w0, w1, w2, w3 = _words(seed, MASK, stream, step, first_row + row, group)
+            column = 8 * group
+            # Eight stores in sight of each other become one vector; a loop over them does not.
+            out[row, column], out[row, column + 1] = _kept(w0, threshold)
+            out[row, column + 2], out[row, column + 3] = _kept(w1, threshold)
+            out[row, column + 4], out[row, column + 5] = _kept(w2, threshold)
+            out[row, column + 6], out[row, column + 7] = _kept(w3, threshold)
+        if tail < columns:
             words = _words(seed, MASK, stream, step, first_row + row, columns // 8)
-            for j in range(columns % 8):
-                out[row, columns // 8 * 8 + j] = _kept(words, j, threshold)
+            for column in range(tail, columns):
+                out[row, column] = _kept(words[(column - tail) // 2], threshold)[column % 2]
+
+
+@inlined
+def _kept(word, threshold):
+    """Whether the elements of the low and of the high half are kept."""
+    return (word & np.uint32(0xFFFF)) >= threshold, (word >> np.uint32(16)) >= threshold
 
 
 @jit
-def _kept(words, j, threshold):
-    half = (words[j // 2] >> (16 * (j % 2))) & 0xFFFF
-    return half >= threshold
+def permutation(out, seed, epoch):
+    """Fill an int64 array (n,) with the order of an epoch."""
+    if len(out) > SORT_LIMIT:
+        _permute_by_network(out, seed, epoch)
+    else:
+        _permute_by_sort(out, seed, epoch)
+
+
+@jit
+def _permute_by_sort(out, seed, epoch):
+    """Stable: buckets by the highest eight bits, then an insertion sort, which is left with little to do."""
+    keys = np.empty(len(out), np.uint64)
+    begins = np.zeros(257, np.int64)
+    for i in range(len(out)):
+        keys[i] = _sort_key(seed, epoch, i)
+        begins[_bucket(keys[i]) + 1] += 1
+    for bucket in range(256):
+        begins[bucket + 1] += begins[bucket]
+    for i in range(len(out)):
+        bucket = _bucket(keys[i])
+        out[begins[bucket]] = i
+        begins[bucket] += 1
+    for i in range(1, len(out)):
+        row, place = out[i], i
+        while place > 0 and keys[out[place - 1]] > keys[row]:
+            out[place] = out[place - 1]
+            place -= 1
+        out[place] = row
+
+
+@inlined
+def _sort_key(seed, epoch, i):
+    words = _words(seed, SHUFFLE, 0, epoch, 0, i // 2)
+    j = 2 * (i % 2)
+    return np.uint64(words[j + 1]) << _WORD | np.uint64(words[j])
+
+
+@inlined
+def _bucket(key):
+    return np.int64(key >> np.uint64(56))
+
+
+@jit
+def _permute_by_network(out, seed, epoch):
+    n = len(out)
+    bits = 0
+    while (n - 1) >> bits:
+        bits += 1
+    shift = bits // 2
+    b = np.uint32(((n - 1) >> shift) + 1)
+    keys = _words(seed, SHUFFLE, 0, epoch, 0, 0) + _words(seed, SHUFFLE, 0, epoch, 0, 1)
+    # Two loops, since only one without the walk is vectorised.
+    for i in range(n):
+        out[i] = _feistel(i, shift, b, keys)
+    for i in range(n):
+        while out[i] >= n:
+            out[i] = _feistel(out[i], shift, b, keys)
+
+
+@inlined
+def _feistel(i, shift, b, keys):
+    """The network on one number below 2**shift · b."""
+    mask = np.uint32((1 << shift) - 1)
+    halves = np.uint32(i >> shift), np.uint32(i & mask)
+    halves = _two_rounds(halves, keys[0], keys[1], mask, b)
+    halves = _two_rounds(halves, keys[2], keys[3], mask, b)
+    halves = _two_rounds(halves, keys[4], keys[5], mask, b)
+    high, low = _two_rounds(halves, keys[6], keys[7], mask, b)
+    return np.int64(high) << shift | np.int64(low)
+
+
+@inlined
+def _two_rounds(halves, key0, key1, mask, b):
+    high, low = halves
+    low = np.uint32((low + _mix(high, key0)) & mask)
+    high = np.uint32(high + np.uint32(np.uint64(_mix(low, key1)) * np.uint64(b) >> _WORD))
+    return (np.uint32(high - b) if high >= b else high), low
+
+
+@inlined
+def _mix(x, key):
+    """The finaliser of MurmurHash3."""
+    h = np.uint32(x ^ key)
+    h = np.uint32(np.uint32(h ^ h >> np.uint32(16)) * _MIX0)
+    h = np.uint32(np.uint32(h ^ h >> np.uint32(13)) * _MIX1)
+    return np.uint32(h ^ h >> np.uint32(16))

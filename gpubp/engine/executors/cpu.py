@@ -6,21 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpubp.engine.executors.lower import Lowered, lower
-from gpubp.engine.executors.memory import Memory
+from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
 from gpubp.kernels.cpu import compile, interpreter, native
 from gpubp.kernels.cpu.gemm import blas_address
 
 RUN = "from gpubp.kernels.cpu.interpreter import run\n\n\n@entry\ndef kernel(context, arguments):\n    run(context, arguments)\n"
-
-
-class Stopped(Exception):
-    """An instruction failed: this many steps are done, and the next one has changed nothing."""
-
-    def __init__(self, done: int, instruction: Instruction):
-        super().__init__(f"stopped after {done} steps by {instruction.name}")
-        self.done, self.instruction = done, instruction
 
 
 @dataclass
@@ -54,8 +46,7 @@ class CPU:
 
     def run(self, rows: int, steps: int) -> int:
         """Runs all parts for `steps` batches of `rows` rows; how many were done. Raises Stopped after a failure."""
-        if "rows" in self.program.scalars:
-            self.memory.view(self.program.scalars["rows"], rows)[...] = rows
+        self.memory.set_rows(rows)
         table = self.tables.get(rows) or self.tables.setdefault(rows, self._bind(rows))
         self._set_context()
         self.arguments[:] = (
@@ -72,7 +63,7 @@ class CPU:
         done = int(self.arguments[interpreter.DONE])
         self.memory.advance({s: n * rows * done for s, n in self.program.moving.items()})
         if self.context[native.STATUS] != native.OK:
-            raise Stopped(done, table.instructions[self.context[native.FAILED_ROW]])
+            raise Stopped(done, table.instructions[self.context[native.FAILED_ROW]].name)
         return done
 
     def _set_context(self):

@@ -7,6 +7,14 @@ from gpubp.engine.program import Program
 from gpubp.ops.shapes import at
 
 
+class Stopped(Exception):  # noqa: N818 - it is an answer, which callers turn into the error that fits
+    """An instruction failed: this many steps are done, and the next one has changed no variable."""
+
+    def __init__(self, done: int, reason: str):
+        super().__init__(f"stopped after {done} steps: {reason}")
+        self.done = done
+
+
 class Memory:
     """Segments by name: those of the store are shared, the program's own are made here, the caller's are bound.
 
@@ -18,9 +26,15 @@ class Memory:
 
     def __init__(self, program: Program, device, store=None):
         shared = store.buffers if store else {}
+        self.program = program
         self.buffers = {s: shared[s] if s in shared else device.alloc(n) for s, n in program.layout.sizes.items()}
         for place, value in program.layout.constants:
             self.view(place, program.layout.rows)[...] = value
+
+    def set_rows(self, rows: int):
+        """Tells the program how many rows a batch has."""
+        if "rows" in self.program.scalars:
+            self.view(self.program.scalars["rows"], rows)[...] = rows
 
     def bind(self, **arrays: np.ndarray):
         """Sets the caller's segments; the arrays must be C-contiguous."""

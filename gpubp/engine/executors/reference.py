@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gpubp.engine.executors.memory import Memory
+from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.plan import Part
 from gpubp.engine.program import Program
@@ -13,18 +13,20 @@ from gpubp.ops.shapes import at
 
 
 class Reference:
-    """Runs programs step by step. Ops raise for themselves, so that nothing of a failed step is kept."""
+    """Runs programs step by step. Arguments as of the CPU executor; `memory` to share that of another."""
 
-    def __init__(self, program: Program, device, store=None):
-        self.program, self.memory = program, Memory(program, device, store)
+    def __init__(self, program: Program, device, store=None, memory: Memory | None = None):
+        self.program, self.memory = program, memory or Memory(program, device, store)
 
     def run(self, rows: int, steps: int) -> int:
-        """Runs all parts for `steps` batches of `rows` rows; how many were done. Raises what an op raises."""
-        if "rows" in self.program.scalars:
-            self.memory.view(self.program.scalars["rows"], rows)[...] = rows
-        for _ in range(steps):
-            for part in self.program.parts:
-                self.run_part(part, rows)
+        """Runs all parts for `steps` batches of `rows` rows; how many were done. Raises Stopped after a failure."""
+        self.memory.set_rows(rows)
+        for done in range(steps):
+            try:
+                for part in self.program.parts:
+                    self.run_part(part, rows)
+            except (IndexError, FloatingPointError) as error:
+                raise Stopped(done, str(error)) from error
             self.memory.advance({s: n * rows for s, n in self.program.moving.items()})
         return steps
 
