@@ -140,7 +140,7 @@ class SparseCategoricalCrossentropy(Loss):
     def call(self, y_true, y_pred):
         labels = class_labels(y_true, y_pred)
         z = y_pred if self.from_logits else logits_of(y_pred, "softmax")
-        hit = ops.label_mask(labels, dims(y_pred)[-1])
+        hit = ops.label_mask(labels, y_pred.shape[-1])
         if z is not None:
             return ops.logsumexp(z) - ops.sum(ops.where(hit, z, 0.0), axis=-1)
         return -ops.sum(ops.where(hit, _log_probabilities(y_pred, False, normalise=False), 0.0), axis=-1)

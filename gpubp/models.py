@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from gpubp import losses, metrics, optimizers
+from gpubp import losses, optimizers
+from gpubp import metrics as known_metrics
 from gpubp.backend import current_device
 from gpubp.engine.executors import executor_class
 from gpubp.engine.explain import explain
 from gpubp.engine.store import Store
 from gpubp.engine.variables import Variable
 from gpubp.layers import Input, Layer
+from gpubp.ops.shapes import at
 from gpubp.training import data, loop, programs
 from gpubp.training.callbacks import Callback, History
 from gpubp.training.progress import progress
@@ -40,7 +42,8 @@ class Sequential:
     """
 
     def __init__(self, layers: list[Layer] | None = None, name: str = "sequential"):
-        self.name, self.layers = name, []
+        self.name = name
+        self.layers: list[Layer] = []
         self.optimizer: Any = None
         self.loss: Any = None
         self.metrics: list = []
@@ -91,7 +94,7 @@ class Sequential:
 
     def _pass_symbol(self):
         """The symbol that comes out for one of the input's shape."""
-        return self.call(programs.symbol_of(self.input_shape), training=False)
+        return self.call(programs.symbol_of(self.input_shape or ()), training=False)
 
     def call(self, inputs, training: bool = False):
         """The output, in ops."""
@@ -148,7 +151,7 @@ class Sequential:
     def summary(self):
         """Prints the layers with the shapes of their outputs and the numbers of their weights."""
         self._require_built()
-        x = programs.symbol_of(self.input_shape)
+        x = programs.symbol_of(self.input_shape or ())
         print(f"{'layer':24}{'output':20}{'weights':>12}")
         for layer in self.layers:
             x = layer(x)
@@ -158,7 +161,9 @@ class Sequential:
 
     def _require_built(self):
         if not self.built:
-            raise ValueError(f"{self.name!r} is not built: start with an Input, call build(input_shape), or fit it first")
+            raise ValueError(
+                f"{self.name!r} is not built: start with an Input, call build(input_shape), or fit it first"
+            )
 
     def compile(self, optimizer="adam", loss=None, metrics: list | None = None, run_eagerly: bool = False):
         """Chooses what training does.
@@ -173,7 +178,7 @@ class Sequential:
             ValueError: for unknown names.
         """
         chosen = optimizers.get(optimizer), losses.get(loss) if loss is not None else None
-        measured = [_metric(m) for m in metrics or []]
+        measured = [known_metrics.get(m) for m in metrics or []]
         with self._lock:
             (self.optimizer, self.loss), self.metrics, self.run_eagerly = chosen, measured, run_eagerly
             self._store, self._runners, self.iterations = None, {}, 0
@@ -194,7 +199,7 @@ class Sequential:
         """Trains, and returns the history of losses and metrics.
 
         The loss of a batch is the mean over its own rows; means of an epoch weigh batches by their rows. Batches are a
-        function of the model's seed and the epoch.
+        function of the model's seed and of the steps done before the epoch.
 
         Arguments:
             x, y: arrays of as many rows.
@@ -229,7 +234,8 @@ class Sequential:
             def validate():
                 if validation_data is None:
                     return {}
-                return {f"val_{k}": v for k, v in self._evaluate(*validation_data, batch_size).items()}
+                logs = self._evaluate(validation_data[0], validation_data[1], batch_size)
+                return {f"val_{name}": value for name, value in logs.items()}
 
             try:
                 loop.train(runner, self, x, y, epochs, initial_epoch, shuffle, watching, validate)
@@ -254,7 +260,7 @@ class Sequential:
         values = list(logs.values())
         return values[0] if len(values) == 1 else values
 
-    def _evaluate(self, x, y, batch_size):
+    def _evaluate(self, x, y, batch_size: int) -> dict[str, float]:
         return loop.evaluate(self._runner("evaluate", x, y, min(batch_size, len(x))), x, y)
 
     def predict(self, x, batch_size: int = 128, verbose="auto") -> np.ndarray:
@@ -264,7 +270,7 @@ class Sequential:
             if not self.built:
                 self.build((None, *x.shape[1:]))
             runner = self._runner("predict", x, None, min(positive("batch_size", batch_size), len(x)))
-            out = np.empty((len(x), *runner.output.shape[1:]), runner.output.dtype)
+            out = np.empty(at(runner.output.shape, len(x)), runner.output.dtype)
             loop.predict(runner, x, out)
             return out
 
@@ -279,16 +285,14 @@ class Sequential:
             ValueError: if the model is not built, or not compiled for training.
         """
         self._require_built()
-        x = np.zeros((batch_size, *self.input_shape), np.float32)
+        if mode not in ("train", "predict"):
+            raise ValueError(f"mode is 'train' or 'predict'; it is {mode!r}")
+        x, y = programs.Source("x", np.dtype(np.float32), self.input_shape or ()), None
         if mode == "train":
             self._require_compiled("explain")
-            y = np.zeros((batch_size, *programs.target_shape(self)), np.float32)
-            program = programs.training_program(self, self._ready(), data.source("x", x), data.source("y", y), batch_size)
-        elif mode == "predict":
-            program, _ = programs.prediction_program(self, self._ready(), data.source("x", x), batch_size)
-        else:
-            raise ValueError(f"mode is 'train' or 'predict'; it is {mode!r}")
-        return explain(program.program, batch_size)
+            y = programs.target_source(self)
+        made = programs.PROGRAMS[mode](self, self._ready(), x, y, positive("batch_size", batch_size))
+        return explain(made.program, batch_size)
 
     def save(self, path):
         """Writes configuration, weights and the optimizer's state into one safetensors file.
@@ -320,22 +324,16 @@ class Sequential:
                 self._store.take_slots(old)
         return self._store
 
-    def _runner(self, mode: str, x, y, batch_size: int):
-        store, sources = self._ready(), [data.source("x", x)] + ([data.source("y", y)] if y is not None else [])
-        key = (mode, *sources, batch_size)
+    def _runner(self, mode: str, x, y, batch_size: int) -> loop.Runner:
+        """The program of a mode for arrays like these, made before or now, with its executor."""
+        store = self._ready()
+        x_source, y_source = data.source("x", x), None if y is None else data.source("y", y)
+        key = (mode, x_source, y_source, batch_size)
         if key not in self._runners:
-            made, output = self._program(mode, store, sources, batch_size)
-            executor = executor_class("reference" if self.run_eagerly else "auto")
-            self._runners[key] = loop.Runner(made, executor(made.program, store.device, store), batch_size)
-            self._runners[key].output = output
+            made = programs.PROGRAMS[mode](self, store, x_source, y_source, batch_size)
+            executor = executor_class("reference" if self.run_eagerly else "auto")(made.program, store.device, store)
+            self._runners[key] = loop.Runner(made, executor, batch_size)
         return self._runners[key]
-
-    def _program(self, mode, store, sources, batch_size):
-        if mode == "train":
-            return programs.training_program(self, store, *sources, batch_size), None
-        if mode == "evaluate":
-            return programs.evaluation_program(self, store, *sources, batch_size), None
-        return programs.prediction_program(self, store, *sources, batch_size)
 
     def get_config(self) -> dict:
         """What makes an equal model: the layers' classes and configurations."""
@@ -369,10 +367,6 @@ class Sequential:
         for slot in store.slots:
             for variable in store.trainable:
                 store.view(store.slot_of(slot, variable))[...] = arrays[f"{slot}/{variable.name}"]
-
-
-def _metric(identifier):
-    return metrics.get(identifier)
 
 
 def positive(name: str, value) -> int:

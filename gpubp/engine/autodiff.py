@@ -48,5 +48,3 @@ def _of_shape(gradient, x):
     if gradient is None:
         gradient = x.graph.constant(0.0, x.dtype)
     return ops.broadcast_to(gradient, x.dims)
-
-

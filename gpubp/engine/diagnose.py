@@ -27,21 +27,21 @@ def failure(executor, rows: int, where: str) -> Exception:
         if error:
             return error
         replay.run_part(part, rows)
-    return NonFiniteError(f"{where}: the loss is not finite, though the reference computes it; the weights are as before")
+    return NonFiniteError(
+        f"{where}: the loss is not finite, though the reference computes it; the weights are as before"
+    )
 
 
 def _failing_instruction(part, memory, rows, where) -> Exception | None:
-    values = Values(part, memory, rows)
-    culprit = None
-    steps = values.compute(part.graph)
-    position = 0
+    values, culprit, computed = Values(part, memory, rows), None, 0
     try:
-        for position, (instruction, result) in enumerate(steps):
+        for instruction, result in values.compute(part.graph):
+            computed += 1
             if culprit is None and result.dtype.kind == "f" and not np.isfinite(result).all():
                 culprit = instruction, _given(instruction, values)
     except IndexError as error:
-        return ValueError(f"{where}: {error}{_layer(part.graph[position + 1])}; the weights are as before that step")
-    except FloatingPointError:
+        return ValueError(f"{where}: {error}{_layer(part.graph[computed])}; the weights are as before that step")
+    except FloatingPointError:  # that of the loss, whose cause has been met before
         pass
     if culprit is None:
         return None

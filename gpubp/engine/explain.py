@@ -29,7 +29,8 @@ def _line(part: Part, i: Instruction, rows: int) -> str:
     counts = f"{flops(part, i, rows):13,}{traffic(part, i, rows):12,}"
     shapes = str(public(out.dims)).replace(" ", "").replace("None", "B")
     layer = ",".join(i.scopes)
-    return f"{part.name:18}{_cut(what, 43):44}{_cut(layer, 17):18}{_cut(shapes, 25):26}{counts}  {place.segment}+{place.offset}"
+    where = f"{place.segment}+{place.offset}"
+    return f"{part.name:18}{_cut(what, 43):44}{_cut(layer, 17):18}{_cut(shapes, 25):26}{counts}  {where}"
 
 
 def _cut(text: str, width: int) -> str:
@@ -53,4 +54,3 @@ def traffic(part: Part, i: Instruction, rows: int) -> int:
         known = place.shape if None not in place.shape else i.outputs[0].dims
         total += int(size(at(known, rows))) * place.dtype.itemsize
     return total
-

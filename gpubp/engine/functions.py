@@ -17,7 +17,7 @@ from gpubp.engine.plan import Layout, Operand, plan
 from gpubp.engine.program import Program
 from gpubp.engine.trace import Graph, Symbol
 from gpubp.ops.registry import is_weak
-from gpubp.ops.shapes import size
+from gpubp.ops.shapes import at, size
 
 _PROGRAMS: dict[Any, "Compiled"] = {}
 
@@ -115,7 +115,7 @@ class Compiled:
     outputs: list[Operand]
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        results = [np.empty(place.shape, place.dtype) for place in self.outputs]
+        results = [np.empty(at(place.shape, 1), place.dtype) for place in self.outputs]
         names = [f"argument{k}" for k in range(len(arrays))]
         inputs = {n: np.ascontiguousarray(a) for n, a in zip(names, arrays, strict=True)}
         self.executor.memory.bind(**inputs, **{p.segment: r for p, r in zip(self.outputs, results, strict=True)})
@@ -174,8 +174,15 @@ def _structure(tree) -> str:
 def _hash(graph, outputs):
     """What makes two recordings the same program: ops, inputs by position, constants."""
     lines = tuple(
-        (s.op and s.op.name, tuple(x.index for x in s.inputs), repr(sorted(s.attrs.items())), s.dims, s.dtype,
-         repr(s.constant), s.place)
+        (
+            s.op and s.op.name,
+            tuple(x.index for x in s.inputs),
+            repr(sorted(s.attrs.items())),
+            s.dims,
+            s.dtype,
+            repr(s.constant),
+            s.place,
+        )
         for s in graph.symbols
     )
     return lines, tuple(s.index for s in outputs)
@@ -188,5 +195,3 @@ def _plan(outputs, executor) -> Compiled:
     wanted = [(p, s) for p, s in zip(places, outputs, strict=True) if size(s.dims)]
     program = Program([plan("compute", wanted, layout)], layout)
     return Compiled(program, executor_class(executor)(program, device), places)
-
-

@@ -151,9 +151,7 @@ class Groups:
         made = [i.outputs[0] for i in members]
         outputs = [x for i, x in zip(members, made, strict=True) if x in roots or self._read_outside(i, members)]
         inputs = dict.fromkeys(base(x) for i in members for x in i.inputs if base(x) not in made)
-        scratch = tuple(
-            Symbol(x.graph, (1, region.columns), x.dtype) for x in region.spilled(outputs)
-        )
+        scratch = tuple(Symbol(x.graph, (1, region.columns), x.dtype) for x in region.spilled(outputs))
         return Instruction(None, tuple(inputs), tuple(outputs), {}, region, scratch)
 
     def _read_outside(self, instruction, members) -> bool:

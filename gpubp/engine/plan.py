@@ -199,5 +199,3 @@ def _first_fit(out, live, layout) -> int:
             break
         offset = max(offset, layout.up(taken.offset + taken.bytes(layout.rows)))
     return offset
-
-

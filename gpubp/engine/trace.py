@@ -11,6 +11,10 @@ from gpubp.engine.variables import Variable
 from gpubp.ops.registry import RECORDING, REGISTRY, common_dtype, is_weak
 from gpubp.ops.shapes import B, Dim, public
 
+UFUNCS = {
+    name: name for name in ("add", "subtract", "multiply", "divide", "greater", "greater_equal", "less", "less_equal")
+}
+UFUNCS |= {"matmul": "dot", "power": "power"}
 PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -48,10 +52,51 @@ class Symbol:
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         """An operator whose left side is an array comes here; np.exp(symbol) and the like are refused."""
-        name = {"matmul": "dot"}.get(ufunc.__name__, ufunc.__name__)
-        if method != "__call__" or kwargs or name not in _OPERATORS.values():
+        if method != "__call__" or kwargs or ufunc.__name__ not in UFUNCS:
             self._refuse()
-        return getattr(ops, name)(*inputs)
+        return getattr(ops, UFUNCS[ufunc.__name__])(*inputs)
+
+    def __add__(self, other):
+        return ops.add(self, other)
+
+    def __radd__(self, other):
+        return ops.add(other, self)
+
+    def __sub__(self, other):
+        return ops.subtract(self, other)
+
+    def __rsub__(self, other):
+        return ops.subtract(other, self)
+
+    def __mul__(self, other):
+        return ops.multiply(self, other)
+
+    def __rmul__(self, other):
+        return ops.multiply(other, self)
+
+    def __truediv__(self, other):
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other):
+        return ops.divide(other, self)
+
+    def __matmul__(self, other):
+        return ops.dot(self, other)
+
+    def __rmatmul__(self, other):
+        return ops.dot(other, self)
+
+    def __gt__(self, other):
+        return ops.greater(self, other)
+
+    def __ge__(self, other):
+        return ops.greater_equal(self, other)
+
+    def __lt__(self, other):
+        return ops.less(self, other)
+
+    def __le__(self, other):
+        return ops.less_equal(self, other)
 
     def __neg__(self):
         return ops.negative(self)
@@ -61,30 +106,6 @@ class Symbol:
 
     def __repr__(self):
         return f"<symbol {self.op.name if self.op else 'input'} shape={self.shape} dtype={self.dtype}>"
-
-
-_OPERATORS = {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "divide",
-    "matmul": "dot",
-    "gt": "greater",
-    "ge": "greater_equal",
-    "lt": "less",
-    "le": "less_equal",
-}
-
-
-def _operator(name):
-    return lambda self, other: getattr(ops, name)(self, other), lambda self, other: getattr(ops, name)(other, self)
-
-
-for _name, _op in _OPERATORS.items():
-    _forward, _reflected = _operator(_op)
-    setattr(Symbol, f"__{_name}__", _forward)
-    if _name not in ("gt", "ge", "lt", "le"):
-        setattr(Symbol, f"__r{_name}__", _reflected)
 
 
 def _users_line() -> str:

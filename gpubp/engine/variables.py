@@ -1,5 +1,7 @@
 """Variables: named arrays that programs read and change, and the store that holds those of a model."""
 
+from typing import Any
+
 import numpy as np
 
 from gpubp.ops.registry import RECORDING, graph_of
@@ -17,8 +19,8 @@ class Variable:
     def __init__(self, value, name: str = "variable", trainable: bool = True):
         self.array = np.array(value, order="C")
         self.name, self.trainable = name, trainable
-        self.place = None  # where it lies in the store's segments
-        self.store = None
+        self.place: Any = None  # where it lies in the store's segments
+        self.store: Any = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,6 +58,10 @@ class Variable:
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.array, dtype=dtype, copy=True if copy is None else copy)
+
+    def __getstate__(self):
+        """Copies and files hold the value alone, not the memory that it shares."""
+        return self.__dict__ | {"array": self.array.copy(), "place": None, "store": None}
 
     def __repr__(self):
         return f"<variable {self.name} shape={self.shape} dtype={self.dtype}>"

@@ -47,5 +47,3 @@ from gpubp.ops.linalg import dot, matmul
 from gpubp.ops.random import random_keep
 from gpubp.ops.reductions import argmax, count, logsumexp, max, mean, min, sum
 from gpubp.ops.shaping import arange, broadcast_to, expand_dims, reshape, squeeze, transpose
-
-__all__ = [name for name in dir() if not name.startswith("_")]

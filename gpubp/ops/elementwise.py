@@ -6,11 +6,11 @@ differentiation adds up what broadcasting had repeated.
 
 import numpy as np
 
-from gpubp.ops.registry import graph_of, register, same_dtype
+from gpubp.ops.registry import Op, graph_of, register, same_dtype
 from gpubp.ops.shapes import broadcast
 
 
-def elementwise(name, expression, reference, gradient, dtype=same_dtype, **rules):
+def elementwise(name, expression, reference, gradient, dtype=same_dtype, **rules) -> Op:
     return register(
         name,
         shape=lambda *shapes, **attrs: broadcast(*shapes),
@@ -38,9 +38,7 @@ def _choose(condition, a, b):
 add = elementwise("add", "{0} + {1}", np.add, lambda dy, y, a, b: (dy, dy))
 subtract = elementwise("subtract", "{0} - {1}", np.subtract, lambda dy, y, a, b: (dy, -dy))
 multiply = elementwise("multiply", "{0} * {1}", np.multiply, lambda dy, y, a, b: (dy * b, dy * a))
-divide = elementwise(
-    "divide", "{0} / {1}", np.divide, lambda dy, y, a, b: (dy / b, -dy * y / b), domain=(0.5, 2.0)
-)
+divide = elementwise("divide", "{0} / {1}", np.divide, lambda dy, y, a, b: (dy / b, -dy * y / b), domain=(0.5, 2.0))
 negative = elementwise("negative", "-{0}", np.negative, lambda dy, y, x: (-dy,))
 square = elementwise("square", "{0} * {0}", np.square, lambda dy, y, x: (dy * (2.0 * x),))
 sqrt = elementwise("sqrt", "sqrt", np.sqrt, lambda dy, y, x: (dy / (2.0 * y),), domain=(0.5, 2.0))
@@ -49,9 +47,9 @@ expm1 = elementwise("expm1", "expm1", np.expm1, lambda dy, y, x: (dy * (y + 1.0)
 log = elementwise("log", "log", np.log, lambda dy, y, x: (dy / x,), domain=(0.5, 3.0))
 log1p = elementwise("log1p", "log1p", np.log1p, lambda dy, y, x: (dy / (1.0 + x),), domain=(-0.5, 2.0))
 sin = elementwise("sin", "sin", np.sin, lambda dy, y, x: (dy * cos(x),))
-cos = elementwise("cos", "cos", np.cos, lambda dy, y, x: (-dy * sin(x),))
+cos: Op = elementwise("cos", "cos", np.cos, lambda dy, y, x: (-dy * sin(x),))
 tanh = elementwise("tanh", "tanh", np.tanh, lambda dy, y, x: (dy * (1.0 - y * y),))
-power = elementwise(
+power: Op = elementwise(
     "power",
     "power",
     np.power,
@@ -85,7 +83,7 @@ relu = elementwise(
     smooth=False,
 )
 abs = elementwise("abs", "abs", np.abs, lambda dy, y, x: (dy * sign(x),), smooth=False)
-sign = elementwise("sign", "sign", np.sign, _flat(1), smooth=False)
+sign: Op = elementwise("sign", "sign", np.sign, _flat(1), smooth=False)
 maximum = elementwise(
     "maximum",
     "maximum",
@@ -101,10 +99,10 @@ minimum = elementwise(
     smooth=False,
 )
 
-greater = elementwise("greater", "{0} > {1}", np.greater, _flat(2), _bool, smooth=False)
-greater_equal = elementwise("greater_equal", "{0} >= {1}", np.greater_equal, _flat(2), _bool, smooth=False)
+greater: Op = elementwise("greater", "{0} > {1}", np.greater, _flat(2), _bool, smooth=False)
+greater_equal: Op = elementwise("greater_equal", "{0} >= {1}", np.greater_equal, _flat(2), _bool, smooth=False)
 less = elementwise("less", "{0} < {1}", np.less, _flat(2), _bool, smooth=False)
-less_equal = elementwise("less_equal", "{0} <= {1}", np.less_equal, _flat(2), _bool, smooth=False)
+less_equal: Op = elementwise("less_equal", "{0} <= {1}", np.less_equal, _flat(2), _bool, smooth=False)
 equal = elementwise("equal", "{0} == {1}", np.equal, _flat(2), _bool, smooth=False)
 not_equal = elementwise("not_equal", "{0} != {1}", np.not_equal, _flat(2), _bool, smooth=False)
 logical_and = elementwise("logical_and", "{0} & {1}", np.logical_and, _flat(2), _bool, smooth=False)

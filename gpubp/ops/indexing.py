@@ -53,6 +53,6 @@ def one_hot(labels, depth: int, dtype="float32"):
 
 
 def label_mask(labels, depth: int):
-    """True where the class is the label: labels (...) -> bool (..., depth). Labels out of 0..depth-1 raise IndexError."""
+    """True where the class is the label: labels (...) -> bool (..., depth). Raises IndexError out of 0..depth-1."""
     labels = check_index(cast(value(labels), np.int64), depth)
     return equal(expand_dims(labels, len(dims(labels))), arange(depth, like=labels))

@@ -2,16 +2,15 @@
 
 import struct
 
-
 from gpubp.ops.registry import dims, register, same_dtype, value
 from gpubp.ops.shapes import public
 from gpubp.ops.shaping import reshape
 
 
 def _matmul_shape(a, b, ta, tb):
-    (m, k), (l, n) = a[::-1] if ta else a, b[::-1] if tb else b
-    if k != l:
-        raise ValueError(f"matmul of shapes {public((m, k))} and {public((l, n))}: {k} columns meet {l} rows")
+    (m, k), (rows, n) = a[::-1] if ta else a, b[::-1] if tb else b
+    if k != rows:
+        raise ValueError(f"matmul of shapes {public((m, k))} and {public((rows, n))}: {k} columns meet {rows} rows")
     return m, n
 
 
@@ -61,5 +60,3 @@ def dot(a, b):
     if len(dims(b)) == 1:
         return reshape(matmul(a, reshape(b, (-1, 1))), dims(a)[:-1])
     return matmul(a, b)
-
-

@@ -234,8 +234,8 @@ def permuted_index(i, n, seed, epoch):
         low ← (low + f(high)) mod a,    high ← (high + ⌊f(low) · b / 2³²⌋) mod b
 
     with f(x) = mix(x ⊕ key of the round), mix the finaliser of MurmurHash3 and the keys the eight words of the counters
-    (0, 0, epoch, …) and (1, 0, epoch, …) with SHUFFLE. A result of n or more, one in √n at most, is sent through again
-    until it falls below n (cycle-walking), which keeps the map a bijection.
+    (0, 0, epoch, …) and (1, 0, epoch, …) with SHUFFLE. A result of n or more, fewer than one in b, is sent through
+    again until it falls below n (cycle-walking), which keeps the map a bijection.
 
     Args:
         i: integer array of any shape, 0 <= i < n.

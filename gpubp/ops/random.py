@@ -8,15 +8,19 @@ from gpubp.ops.shapes import size
 
 
 def _matrix(shape):
+    """Rows and columns, as which masks of any shape are drawn."""
     return shape[0], size(shape[1:])
+
+
+def _keep(seed, step, shape, rate, stream):
+    rows, columns = _matrix(shape)
+    return keep_mask(int(seed), stream, int(step), rows, columns, rate).reshape(shape)
 
 
 random_keep = register(
     "random_keep",
     shape=lambda seed, step, shape, rate, stream: tuple(shape),
-    reference=lambda seed, step, shape, rate, stream: keep_mask(
-        int(seed), stream, int(step), *_matrix(shape), rate
-    ).reshape(shape),
+    reference=_keep,
     gradient=lambda dy, y, seed, step, shape, rate, stream: (None, None),
     dtype=lambda seed, step, shape, rate, stream: np.dtype(bool),
     common=(),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpubp.ops.registry import dims, graph_of, register, same_dtype, value
+from gpubp.ops.registry import Op, dims, graph_of, register, same_dtype, value
 from gpubp.ops.shapes import Dim, broadcast, public, size
 
 
@@ -32,7 +32,7 @@ _broadcast_to = register(
     examples=((((1, 4),), {"shape": (3, 4)}), (((3, 1),), {"shape": (3, 4)})),
 )
 
-_transpose = register(
+_transpose: Op = register(
     "transpose",
     shape=lambda x: x[::-1],
     reference=np.transpose,

@@ -40,7 +40,7 @@ class Optimizer:
         return {"step": np.zeros((), np.int64), **zeros}
 
     def update(self, grads, state, params):
-        """One step: (params, state) after it, from gradients of the structure of `params`. Nothing is changed in place."""
+        """One step: (params, state) after it, from gradients of the structure of `params`; nothing changes in place."""
         if self._compiled is None:
             self._compiled = compile(self._update_tree)
         rate = 0.0 if callable(self.learning_rate) else self.learning_rate
@@ -57,6 +57,9 @@ class Optimizer:
         ]
         slots = {s: trees.like(params, [values[s] for _, values in new]) for s in self.slots}
         return trees.like(params, [p for p, _ in new]), {"step": step + 1, **slots}
+
+    def __getstate__(self):
+        return self.__dict__ | {"_compiled": None}
 
     def get_config(self) -> dict:
         """The arguments that make an equal optimizer. Raises ValueError if the learning rate is a function."""

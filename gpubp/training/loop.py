@@ -6,7 +6,6 @@ import numpy as np
 
 from gpubp.engine.diagnose import failure
 from gpubp.engine.executors.memory import Stopped
-from gpubp.ops.philox import permutation
 from gpubp.training.callbacks import Callback
 
 CHUNK_SECONDS = 0.05  # how long Python waits at most for a signal or to report progress, if a step takes no longer
@@ -24,7 +23,7 @@ class Runner:
     def __init__(self, made, executor, batch_size: int):
         self.program, self.sums = made.program, made.sums
         self.executor, self.batch_size, self.steps = executor, batch_size, 1
-        self.output = None  # where a program of predictions writes
+        self.output = made.output
 
     def set(self, **scalars):
         """Sets scalars of the program by name."""
@@ -90,7 +89,8 @@ def train(runner: Runner, model, x, y, epochs, initial_epoch, shuffle, callbacks
     for epoch in range(initial_epoch, epochs):
         for c in callbacks:
             c.on_epoch_begin(epoch)
-        order = permutation(len(x), model.seed, epoch) if shuffle else np.arange(len(x))
+        # By the step at which the epoch begins, so that no two epochs share an order, also those of two calls of fit.
+        order = runner.executor.order(len(x), model.seed, model.iterations) if shuffle else np.arange(len(x))
         runner.set(step=model.iterations, seed=model.seed, learning_rate=rate)
         runner.reset()
         runner.executor.memory.bind(x=x, y=y, order=order)

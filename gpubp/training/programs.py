@@ -3,6 +3,7 @@
 `forward_backward` adds up the losses of the rows and differentiates the sum; `update` divides by the divisor once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,10 +52,11 @@ class Sum:
 
 @dataclass
 class ModelProgram:
-    """A program of a model and the sums that are read from it."""
+    """A program of a model, the sums that are read from it, and where predictions go."""
 
     program: Program
     sums: list[Sum]
+    output: Operand | None = None
 
 
 class Builder:
@@ -173,15 +175,19 @@ def evaluation_program(model, store: Store, x: Source, y: Source, batch_size: in
     return program
 
 
-def prediction_program(model, store: Store, x: Source, batch_size: int) -> tuple[ModelProgram, Operand]:
+def prediction_program(model, store: Store, x: Source, y: None, batch_size: int) -> ModelProgram:
     """Writes the outputs of batches, in the order of the data, to the segment `output`."""
     build = Builder(model, store, batch_size)
     graph = build.graph()
     with graph.recording():
-        y = model.call(ops.cast(graph.input(x.operand(B)), store.dtype), training=False)
-    out = Operand("output", 0, y.dtype, y.dims)
-    row_bytes = int(size(y.dims[1:])) * y.dtype.itemsize
-    return build.program([build.plan("forward", [(out, y)])], {x.segment: x.row_bytes, "output": row_bytes}), out
+        y_pred = model.call(ops.cast(graph.input(x.operand(B)), store.dtype), training=False)
+    out = Operand("output", 0, y_pred.dtype, y_pred.dims)
+    made = Source("output", y_pred.dtype, y_pred.dims[1:])
+    program = build.program([build.plan("forward", [(out, y_pred)])], {s.segment: s.row_bytes for s in (x, made)})
+    return replace(program, output=out)
+
+
+PROGRAMS: dict[str, Callable[..., ModelProgram]] = {"train": training_program, "evaluate": evaluation_program, "predict": prediction_program}
 
 
 def symbol_of(shape: tuple[int, ...]):
@@ -189,7 +195,8 @@ def symbol_of(shape: tuple[int, ...]):
     return Graph().input(Operand("x", 0, np.dtype(np.float32), (B, *shape)))
 
 
-def target_shape(model) -> tuple[int, ...]:
-    """The shape of a row of targets: none for integer labels, else that of the outputs."""
-    sparse = isinstance(model.loss, losses.SparseCategoricalCrossentropy)
-    return () if sparse else model.output_shape[1:]
+def target_source(model) -> Source:
+    """Targets as the model's loss takes them: integer labels, or numbers of the shape of the outputs."""
+    if isinstance(model.loss, losses.SparseCategoricalCrossentropy):
+        return Source("y", np.dtype(np.int64), ())
+    return Source("y", np.dtype(np.float32), model.output_shape[1:])

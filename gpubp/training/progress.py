@@ -31,7 +31,10 @@ class Lines(Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.start
         rate = self.params["rows"] / seconds
-        print(f"epoch {epoch + 1}/{self.params['epochs']}  {seconds:.1f} s  {rate:,.0f} samples/s  {text(logs)}", flush=True)
+        print(
+            f"epoch {epoch + 1}/{self.params['epochs']}  {seconds:.1f} s  {rate:,.0f} samples/s  {text(logs)}",
+            flush=True,
+        )
 
 
 class Bar(Callback):

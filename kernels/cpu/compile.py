@@ -54,4 +54,3 @@ def _load(text: str):
     sys.modules[name] = module  # by which Numba finds it again; and machine code lives as long as its module
     specification.loader.exec_module(module)
     return module
-

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from . import intrinsics
+from .f32 import ordered
 from .flags import jit
 
 ZERO, ONE = np.float64(0), np.float64(1)
@@ -86,7 +87,7 @@ def cos(x):
     return np.cos(np.float64(x))
 
 
-@jit
+@ordered
 def power(x, y):
     """x^y."""
     return np.float64(x) ** np.float64(y)

@@ -41,9 +41,9 @@ def call_gemm(typingctx, blas, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, 
 @jit
 def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, stride_a, stride_b, stride_c):
     """C = alpha op(A) op(B) + beta C, `count` times. Row-major C = A B is column-major C' = B' A'."""
-    T = c.dtype.type
+    dtype = c.dtype.type
     blas = ctx[SGEMM] if c.itemsize == 4 else ctx[DGEMM]
-    scale, keep = T(double(alpha)), T(double(beta))
+    scale, keep = dtype(double(alpha)), dtype(double(beta))
     for batch in range(count):
         call_gemm(
             blas,
@@ -61,4 +61,3 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
             c.ctypes.data + batch * stride_c * c.itemsize,
             ldc,
         )
-

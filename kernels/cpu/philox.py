@@ -4,10 +4,12 @@ import numba as nb
 import numpy as np
 
 from gpubp.kernels.cpu.flags import FAST, jit
-from gpubp.ops.philox import MASK, SHUFFLE, SORT_LIMIT
 
-# LLVM deems Philox too long to inline, and a loop with a call in it is not vectorised: six times slower.
+# LLVM deems Philox too long to inline, and a loop with a call in it is not vectorised: masks took eight times as long.
 inlined = nb.njit(nogil=True, forceinline=True, **FAST)
+
+# Repeated, not imported: what is compiled is kept under a name that knows of changes in this folder alone.
+MASK, SHUFFLE, SORT_LIMIT = 0, 2, 4096
 
 # Numba widens uint32 arithmetic to 64 bits, and int64 with uint64 to float64: hence the casts.
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -45,26 +47,22 @@ def keep_mask(out, seed, stream, step, threshold, first_row=0):
     """Fill a bool or uint8 array (rows, columns) with 1 where dropout of this `keep_threshold` keeps the element."""
     rows, columns = out.shape
     threshold = np.uint32(threshold)
-    tail = columns // 8 * 8
+    groups, tail = divmod(columns, 8)
     for row in range(rows):
-        for group in range(columns // 8):
-            w0, w1, w2, w3 = _words(seed, MASK, stream, step, first_row + row, group)
-            column = 8 * group
-            # Eight stores in sight of each other become one vector; a loop over them does not.
-            out[row, column], out[row, column + 1] = _kept(w0, threshold)
-            out[row, column + 2], out[row, column + 3] = _kept(w1, threshold)
-            out[row, column + 4], out[row, column + 5] = _kept(w2, threshold)
-            out[row, column + 6], out[row, column + 7] = _kept(w3, threshold)
-        if tail < columns:
-            words = _words(seed, MASK, stream, step, first_row + row, columns // 8)
-            for column in range(tail, columns):
-                out[row, column] = _kept(words[(column - tail) // 2], threshold)[column % 2]
+        for group in range(groups):
+            words = _words(seed, MASK, stream, step, first_row + row, group)
+            for j in range(8):
+                out[row, 8 * group + j] = _kept(words, j, threshold)
+        if tail:
+            words = _words(seed, MASK, stream, step, first_row + row, groups)
+            for j in range(tail):
+                out[row, 8 * groups + j] = _kept(words, j, threshold)
 
 
 @inlined
-def _kept(word, threshold):
-    """Whether the elements of the low and of the high half are kept."""
-    return (word & np.uint32(0xFFFF)) >= threshold, (word >> np.uint32(16)) >= threshold
+def _kept(words, j, threshold):
+    half = words[j // 2] >> np.uint32(16 * (j % 2)) & np.uint32(0xFFFF)
+    return half >= threshold
 
 
 @jit

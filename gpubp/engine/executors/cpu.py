@@ -9,10 +9,18 @@ from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
-from gpubp.kernels.cpu import compile, interpreter, native
+from gpubp.kernels.cpu import compile, generate, interpreter, native
 from gpubp.kernels.cpu.gemm import blas_address
 
-RUN = "from gpubp.kernels.cpu.interpreter import run\n\n\n@entry\ndef kernel(context, arguments):\n    run(context, arguments)\n"
+SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
+RUN = """
+from gpubp.kernels.cpu.interpreter import run
+
+
+@entry
+def kernel(context, arguments):
+    run(context, arguments)
+"""
 
 
 @dataclass
@@ -42,7 +50,7 @@ class CPU:
         self.context = np.zeros(native.SEGMENTS + 2 * len(self.segments), np.int64)
         self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
         self.arguments = np.zeros(interpreter.DONE + 1, np.int64)
-        self._run = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(compile.address(RUN))
+        self._run = SIGNATURE(compile.address(RUN))
 
     def run(self, rows: int, steps: int) -> int:
         """Runs all parts for `steps` batches of `rows` rows; how many were done. Raises Stopped after a failure."""
@@ -66,6 +74,15 @@ class CPU:
             raise Stopped(done, table.instructions[self.context[native.FAILED_ROW]].name)
         return done
 
+    def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
+        """The order in which an epoch visits n rows: `ops.philox.permutation`, compiled."""
+        out = np.empty(n, np.int64)
+        kernel = compile.address(generate.wrapper((generate.Array("int64", 1),), "random.shuffle", options=2))
+        context = np.array([0] * native.SEGMENTS + [out.ctypes.data, out.nbytes], np.int64)
+        row = np.array([kernel, 0, native.SEGMENTS, 0, n, seed, epoch], np.int64)
+        SIGNATURE(kernel)(context.ctypes.data, row.ctypes.data)
+        return out
+
     def _set_context(self):
         self.context[native.STATUS] = native.OK
         for k, segment in enumerate(self.segments):
@@ -74,7 +91,10 @@ class CPU:
 
     def _bind(self, rows: int) -> Table:
         """The table for a number of rows: extents change with it, places do not."""
-        code, starts, instructions, guard = [], [], [], -1
+        code: list[int] = []
+        starts: list[int] = []
+        instructions: list[Instruction] = []
+        guard = -1
         for part in self.program.parts:
             guard = len(starts) if part.name == self.program.guard else guard
             for i in part.code:
@@ -82,7 +102,9 @@ class CPU:
                 code += self._row(lower(i, part.places, rows), len(instructions))
                 instructions.append(i)
         moves = [x for s, n in self.program.moving.items() for x in (self._position(s), n * rows)]
-        return Table(np.array(code, np.int64), np.array(starts, np.int64), guard, np.array(moves, np.int64), instructions)
+        return Table(
+            np.array(code, np.int64), np.array(starts, np.int64), guard, np.array(moves, np.int64), instructions
+        )
 
     def _row(self, lowered: Lowered, number: int) -> list[int]:
         row = [compile.address(lowered.text), number]
@@ -92,4 +114,3 @@ class CPU:
 
     def _position(self, segment: str) -> int:
         return native.SEGMENTS + 2 * self.segments.index(segment)
-

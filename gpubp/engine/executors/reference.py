@@ -9,6 +9,7 @@ from gpubp.engine.fuse import Instruction
 from gpubp.engine.plan import Part
 from gpubp.engine.program import Program
 from gpubp.engine.trace import Symbol
+from gpubp.ops.philox import permutation
 from gpubp.ops.shapes import at
 
 
@@ -29,6 +30,10 @@ class Reference:
                 raise Stopped(done, str(error)) from error
             self.memory.advance({s: n * rows for s, n in self.program.moving.items()})
         return steps
+
+    def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
+        """The order in which an epoch visits n rows."""
+        return permutation(n, seed, epoch)
 
     def run_part(self, part: Part, rows: int):
         """Computes into fresh arrays and assigns at the end, all at once."""
