@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpubp.ops.philox import keep_mask
+from gpubp.ops.philox import keep_mask, keep_threshold
 from gpubp.ops.registry import register
 from gpubp.ops.shapes import size
 
@@ -26,6 +26,6 @@ random_keep = register(
     common=(),
     kernel="random.random_keep",
     views=lambda seed, step, out, shape, rate, stream: ((1,), (1,), _matrix(out)),
-    options=lambda seed, step, out, shape, rate, stream: (stream, round(rate * 65536)),
+    options=lambda seed, step, out, shape, rate, stream: (stream, keep_threshold(rate)),
     smooth=False,
 )

@@ -46,8 +46,17 @@ class Op:
         with np.errstate(all="ignore"):
             return self.reference(*harmonised(self, inputs), **attrs)
 
+    def __reduce__(self):
+        """Ops are pickled, and copied, by name."""
+        return find, (self.name,)
+
     def __repr__(self):
         return f"<op {self.name}>"
+
+
+def find(name: str) -> Op:
+    """The op of a name."""
+    return REGISTRY[name]
 
 
 def register(name: str, **rules) -> Op:

@@ -10,14 +10,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from gpubp.kernels.cpu import f32, f64
-from gpubp.kernels.cpu.flags import jit
-from gpubp.kernels.cpu.native import pointer
 from hypothesis import given
 from hypothesis import strategies as st
 from numba import carray, from_dtype, types
 from numba.core.registry import CPUDispatcher
 from scipy import special
+
+from gpubp.kernels.cpu import f32, f64
+from gpubp.kernels.cpu.flags import jit
+from gpubp.kernels.cpu.native import pointer
 
 MODULES = (f32, f64)
 DTYPE = {f32: np.float32, f64: np.float64}
