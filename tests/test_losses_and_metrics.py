@@ -1,0 +1,114 @@
+"""Losses and metrics against scikit-learn and closed forms, by every path that training can take to them."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from sklearn import metrics as sk
+
+import gpubp
+from gpubp import losses, metrics, ops
+from gpubp.engine.trace import Graph
+from gpubp.layers import Activation, Dense
+from gpubp.training.programs import symbol_of
+
+RNG = np.random.default_rng(0)
+Z = RNG.standard_normal((20, 4)) * 3
+LABELS = RNG.integers(0, 4, 20)
+ONE_HOT = np.eye(4)[LABELS]
+
+
+def test_mean_squared_error_equals_scikit_learns():
+    y = RNG.standard_normal((20, 4))
+    assert float(losses.MeanSquaredError()(y, Z)) == pytest.approx(sk.mean_squared_error(y, Z))
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_categorical_crossentropies_equal_scikit_learns(from_logits):
+    given = Z if from_logits else softmax(Z, axis=1)
+    wanted = sk.log_loss(LABELS, softmax(Z, axis=1))
+    assert float(losses.SparseCategoricalCrossentropy(from_logits)(LABELS, given)) == pytest.approx(wanted)
+    assert float(losses.SparseCategoricalCrossentropy(from_logits)(LABELS[:, None], given)) == pytest.approx(wanted)
+    assert float(losses.CategoricalCrossentropy(from_logits)(ONE_HOT, given)) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_binary_crossentropy_equals_scikit_learns(from_logits):
+    y = (LABELS > 1).astype(float)[:, None]
+    given = Z[:, :1] if from_logits else expit(Z[:, :1])
+    assert float(losses.BinaryCrossentropy(from_logits)(y, given)) == pytest.approx(sk.log_loss(y, expit(Z[:, :1])))
+
+
+def test_label_smoothing_is_the_loss_of_smoothed_labels():
+    soft = ONE_HOT * 0.8 + 0.2 / 4
+    wanted = float(losses.CategoricalCrossentropy(True)(soft, Z))
+    assert float(losses.CategoricalCrossentropy(True, label_smoothing=0.2)(ONE_HOT, Z)) == pytest.approx(wanted)
+    y = ONE_HOT * 0.8 + 0.1
+    wanted = float(losses.BinaryCrossentropy(True)(y, Z))
+    assert float(losses.BinaryCrossentropy(True, label_smoothing=0.2)(ONE_HOT, Z)) == pytest.approx(wanted)
+
+
+def test_extreme_logits_neither_overflow_nor_lose_the_gradient():
+    """From probabilities the loss would be clipped at 16.1 and its gradient 0; from logits both are exact."""
+    z = np.array([[800.0, 0.0], [-800.0, 0.0]])
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    value, gradient = gpubp.value_and_grad(lambda z: loss(np.array([1, 0]), z))(z)
+    assert float(value) == 800
+    np.testing.assert_allclose(gradient, [[0.5, -0.5], [-0.5, 0.5]])
+    binary = losses.BinaryCrossentropy(from_logits=True)
+    value, gradient = gpubp.value_and_grad(lambda z: binary(np.array([[0.0], [1.0], [1.0]]), z))(
+        np.array([[800.0], [-800.0], [0.0]])
+    )
+    assert float(value) == pytest.approx((1600 + np.log(2)) / 3)
+    np.testing.assert_allclose(gradient.ravel(), [1 / 3, -1 / 3, -1 / 6])
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("as_layer", [False, True])
+def test_an_activation_before_the_loss_is_taken_back_to_its_logits(activation, as_layer):
+    """Training with softmax or sigmoid at the end equals training on logits: the same bits."""
+    x = RNG.standard_normal((40, 4)).astype(np.float32)
+    y, units, loss = (LABELS.repeat(2), 4, losses.SparseCategoricalCrossentropy)
+    if activation == "sigmoid":
+        y, units, loss = (y > 1).astype(np.float32), 1, losses.BinaryCrossentropy
+
+    def trained(layers, from_logits):
+        gpubp.set_random_seed(0)
+        model = gpubp.Sequential([gpubp.Input((4,)), *layers])
+        model.compile("sgd", loss(from_logits=from_logits))
+        model.fit(x, y, verbose=0)
+        return model.get_weights()[0]
+
+    last = [Dense(units), Activation(activation)] if as_layer else [Dense(units, activation)]
+    assert np.array_equal(trained(last, False), trained([Dense(units)], True))
+
+
+def test_accuracies_equal_scikit_learns():
+    wanted = sk.accuracy_score(LABELS, Z.argmax(1))
+    assert float(ops.mean(metrics.accuracy(LABELS, Z))) == pytest.approx(wanted)
+    assert float(ops.mean(metrics.accuracy(ONE_HOT, Z))) == pytest.approx(wanted)
+    y, p = (LABELS > 1)[:, None].astype(float), expit(Z[:, :1])
+    assert float(ops.mean(metrics.accuracy(y, p))) == pytest.approx(sk.accuracy_score(y, p > 0.5))
+    assert float(ops.mean(metrics.mean_absolute_error(y, p))) == pytest.approx(sk.mean_absolute_error(y, p))
+
+
+def test_accuracy_breaks_ties_as_argmax_does():
+    z = np.array([[1.0, 1.0], [0.0, 0.0]])
+    assert metrics.accuracy(np.array([0, 1]), z).tolist() == [1, 0]
+
+
+def test_wrong_ranks_say_what_to_use():
+    with pytest.raises(ValueError, match="use SparseCategoricalCrossentropy"):
+        losses.CategoricalCrossentropy()(LABELS, Z)
+    with pytest.raises(ValueError, match="use CategoricalCrossentropy"):
+        losses.SparseCategoricalCrossentropy()(ONE_HOT, Z)
+
+
+def test_losses_of_one_output_take_targets_without_its_axis():
+    y = RNG.standard_normal(20)
+    assert float(losses.MeanSquaredError()(y, Z[:, :1])) == pytest.approx(sk.mean_squared_error(y, Z[:, 0]))
+
+
+def test_recorded_losses_keep_the_rows():
+    x = symbol_of((4,))
+    assert isinstance(x.graph, Graph)
+    assert losses.MeanSquaredError().call(x, x).shape == (None,)
