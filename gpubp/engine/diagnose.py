@@ -62,7 +62,9 @@ def _given(instruction, values: Values) -> str:
     for x in instruction.inputs:
         array = values[x]
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            return f", whose input {_what(x)} holds {int((~np.isfinite(array)).sum())} of them already"
+            wrong = np.argwhere(~np.isfinite(array))
+            first = f", the first in row {wrong[0][0]}" if array.ndim else ""
+            return f", whose input {_what(x)} holds {len(wrong)} of them already{first}"
     return ""
 
 

@@ -1,8 +1,9 @@
 """Functions of arrays, recorded, differentiated and compiled: value_and_grad, grad, compile."""
 
 import functools
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from gpubp.engine.trace import Graph, Symbol
 from gpubp.ops.registry import is_weak
 from gpubp.ops.shapes import at, size
 
+KEPT_PROGRAMS = 256
 _PROGRAMS: dict[Any, "Compiled"] = {}
 
 
@@ -113,16 +115,20 @@ class Compiled:
     program: Program
     executor: Any
     outputs: list[Operand]
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         results = [np.empty(at(place.shape, 1), place.dtype) for place in self.outputs]
         names = [f"argument{k}" for k in range(len(arrays))]
         inputs = {n: np.ascontiguousarray(a) for n, a in zip(names, arrays, strict=True)}
-        self.executor.memory.bind(**inputs, **{p.segment: r for p, r in zip(self.outputs, results, strict=True)})
-        try:
-            self.executor.run(1, 1)
-        except Stopped as error:
-            raise failure(self.executor, 1, "while a function was computed") from error
+        with self.lock:
+            self.executor.memory.bind(**inputs, **{p.segment: r for p, r in zip(self.outputs, results, strict=True)})
+            try:
+                self.executor.run(1, 1)
+            except Stopped as stopped:
+                raise failure(self.executor, 1, "while a function was computed") from stopped
+            finally:
+                self.executor.memory.release()
         return results
 
 
@@ -145,6 +151,8 @@ def _record(function, arguments, executor):
         symbol.place = _argument(len(arrays) + k, symbol.array)
     key = (_hash(graph, outputs), executor, current_device().name)
     if key not in _PROGRAMS:
+        if len(_PROGRAMS) >= KEPT_PROGRAMS:
+            del _PROGRAMS[next(iter(_PROGRAMS))]  # the oldest
         _PROGRAMS[key] = _plan(outputs, executor)
     return _PROGRAMS[key], result, [s.array for s in captured]
 

@@ -57,6 +57,12 @@ class Runner:
         Raises:
             ValueError, NonFiniteError: what stopped a step, which has changed no variable.
         """
+        try:
+            self._walk(rows, describe, report)
+        finally:
+            self.executor.memory.release()
+
+    def _walk(self, rows, describe, report):
         full, tail = divmod(rows, self.batch_size)
         done = 0
         while done < full:

@@ -8,8 +8,7 @@ import math
 import numpy as np
 
 from . import intrinsics
-from .f32 import ordered
-from .flags import jit
+from .flags import jit, ordered
 
 ZERO, ONE = np.float64(0), np.float64(1)
 

@@ -19,22 +19,22 @@ def reduce_sum(ctx, row, x, y):
 @jit
 def reduce_max(ctx, row, x, y):
     """y[o, i] = the largest of x[o, :, i]; NaN where there is one."""
-    for o in range(x.shape[0]):
-        for i in range(x.shape[2]):
-            y[o, i] = x[o, 0, i]
-        for k in range(1, x.shape[1]):
-            for i in range(x.shape[2]):
-                v = x[o, k, i]
-                y[o, i] = v if v > y[o, i] or np.isnan(v) else y[o, i]
+    _extreme(x, y, 1)
 
 
 @jit
 def reduce_min(ctx, row, x, y):
     """y[o, i] = the smallest of x[o, :, i]; NaN where there is one."""
+    _extreme(x, y, -1)
+
+
+@jit
+def _extreme(x, y, sign):
     for o in range(x.shape[0]):
         for i in range(x.shape[2]):
             y[o, i] = x[o, 0, i]
         for k in range(1, x.shape[1]):
             for i in range(x.shape[2]):
                 v = x[o, k, i]
-                y[o, i] = v if v < y[o, i] or np.isnan(v) else y[o, i]
+                further = v > y[o, i] if sign > 0 else v < y[o, i]
+                y[o, i] = v if further or np.isnan(v) else y[o, i]

@@ -41,6 +41,10 @@ class Memory:
         for segment, array in arrays.items():
             self.buffers[segment] = array.reshape(-1).view(np.uint8)
 
+    def release(self):
+        """Lets go of the caller's arrays."""
+        self.buffers = {s: self.buffers[s] for s in self.program.layout.sizes}
+
     def advance(self, bytes_by_segment: dict[str, int]):
         """Moves the beginning of the caller's segments."""
         for segment, n in bytes_by_segment.items():
