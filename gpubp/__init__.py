@@ -19,4 +19,5 @@ from gpubp.engine.functions import grad as grad
 from gpubp.engine.functions import value_and_grad as value_and_grad
 from gpubp.layers import Input as Input
 from gpubp.models import Sequential as Sequential
+from gpubp.saving import load_model as load_model
 from gpubp.utils import set_random_seed as set_random_seed

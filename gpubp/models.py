@@ -13,7 +13,6 @@ from gpubp.engine.explain import explain
 from gpubp.engine.store import Store
 from gpubp.engine.variables import Variable
 from gpubp.layers import Input, Layer
-from gpubp.ops.shapes import at
 from gpubp.training import data, loop, programs
 from gpubp.training.callbacks import Callback, History
 from gpubp.training.progress import progress
@@ -270,9 +269,7 @@ class Sequential:
             if not self.built:
                 self.build((None, *x.shape[1:]))
             runner = self._runner("predict", x, None, min(positive("batch_size", batch_size), len(x)))
-            out = np.empty(at(runner.output.shape, len(x)), runner.output.dtype)
-            loop.predict(runner, x, out)
-            return out
+            return loop.predict(runner, x)
 
     def explain(self, batch_size: int = 32, mode: str = "train") -> str:
         """The program of a step as a table: parts, instructions, layers, shapes, FLOPs, bytes, places.
@@ -357,7 +354,7 @@ class Sequential:
         if store is None:
             return {}
         pairs = ((s, v) for s in store.slots for v in store.trainable)
-        return {f"{s}/{v.name}": store.view(store.slot_of(s, v)).copy() for s, v in pairs}
+        return {f"{s}/{v.name}": store.device.download(store.view(store.slot_of(s, v))).copy() for s, v in pairs}
 
     def set_optimizer_state(self, arrays: dict[str, np.ndarray]):
         """Sets the optimizer's arrays, as `optimizer_state` gives them."""
@@ -366,7 +363,7 @@ class Sequential:
         store = self._ready()
         for slot in store.slots:
             for variable in store.trainable:
-                store.view(store.slot_of(slot, variable))[...] = arrays[f"{slot}/{variable.name}"]
+                store.device.copy(store.view(store.slot_of(slot, variable)), arrays[f"{slot}/{variable.name}"])
 
 
 def positive(name: str, value) -> int:

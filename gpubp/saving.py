@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
@@ -111,14 +111,12 @@ def _slots(model) -> dict[str, tuple[str, Any]]:
 
 def _description(model) -> dict:
     """All but the arrays, as JSON knows it."""
-    for layer in model.layers:
-        _described("layer", layer)
     for name, metric in model.metrics:
         if (known_metrics.ALIASES | known_metrics.NAMES).get(name, metric) is not metric:
             raise ValueError(f"the metric {name!r} is a function of one's own with the name of one of gpubp: rename it")
     return {
         "class_name": "Sequential",
-        "config": model.get_config(),
+        "config": {"name": model.name, "layers": [_described("layer", layer) for layer in model.layers]},
         "input_shape": list(model.input_shape),
         "seed": model.seed,
         "iterations": model.iterations,
@@ -128,7 +126,7 @@ def _description(model) -> dict:
     }
 
 
-def _described(kind: str, part) -> dict:
+def _described(kind: str, part: Any) -> dict:
     """The class's name and the configuration, if a file can keep them."""
     name, known = type(part).__name__, BASES[kind][1]
     if known.get(name, type(part)) is not type(part):
@@ -172,7 +170,7 @@ def load_model(path, custom_objects: Mapping[str, Any] | None = None) -> Sequent
     path = Path(path)
     path.open("rb").close()  # for an error that names the path
     with _file_errors(path), safe_open(path, framework="numpy") as file:
-        return _loaded(file, custom_objects or {})
+        return _loaded(_Tensors(file), file.metadata() or {}, custom_objects or {})
 
 
 @contextmanager
@@ -183,18 +181,41 @@ def _file_errors(path: Path):
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}"[:LONGEST_MESSAGE]) from error.__cause__
     except Exception as error:
-        raise ModelFileError(f"{path} is damaged or no model file: {error}"[:LONGEST_MESSAGE]) from error
+        raise ModelFileError(f"{path} is damaged or not a model file: {error}"[:LONGEST_MESSAGE]) from error
 
 
-def _loaded(file, custom: Mapping[str, Any]) -> Sequential:
-    described = _read_description(file.metadata() or {})
+class _Tensors:
+    """The tensors of an open file, by name, compared with what a model needs before they are read."""
+
+    def __init__(self, file):
+        self.file, self.names = file, set(file.keys())
+
+    def check(self, name: str, shape: tuple[int, ...]):
+        """Raises ModelFileError if there is no tensor of that name and shape."""
+        if name not in self.names:
+            raise ModelFileError(f"the tensor {name!r} is missing")
+        found = tuple(self.file.get_slice(name).get_shape())
+        if found != shape:
+            raise ModelFileError(f"the tensor {name!r} has shape {found}; its model needs {shape}")
+
+    def read(self, name: str, variable) -> np.ndarray:
+        """A tensor, which is to have the variable's shape and dtype."""
+        self.check(name, variable.shape)
+        array = self.file.get_tensor(name)
+        if array.dtype != variable.dtype:
+            raise ModelFileError(f"the tensor {name!r} has dtype {array.dtype}; its model needs {variable.dtype}")
+        return array
+
+
+def _loaded(tensors: _Tensors, metadata: Mapping[str, str], custom: Mapping[str, Any]) -> Sequential:
+    described = _read_description(metadata)
     parts = [_made("layer", entry, custom) for entry in _field(described["config"], "layers", list)]
     loss, optimizer = (described[kind] and _made(kind, described[kind], custom) for kind in ("loss", "optimizer"))
-    model = _built(parts, described, file)
+    model = _built(parts, described, tensors)
     if optimizer is not None:
-        model.compile(optimizer, loss, [custom.get(name, name) for name in described["metrics"]])
+        model.compile(optimizer, loss, [_metric(name, custom) for name in described["metrics"]])
     model.iterations = described["iterations"]
-    _fill(model, file)
+    _fill(model, tensors)
     return model
 
 
@@ -227,30 +248,80 @@ def _made(kind: str, entry, custom: Mapping[str, Any]):
     """A layer, loss or optimizer from its class's name and its configuration."""
     name, config = _field(entry, "class_name", str), _field(entry, "config", dict)
     base, known = BASES[kind]
-    try:
-        made = lookup(f"{kind} class", name, {**known, **custom})
-    except ValueError as error:
-        raise ModelFileError(f"{error}; classes of one's own are passed as custom_objects={{{name!r}: ...}}") from None
+    made = _meant(f"{kind} class", name, known, custom)
     if not (isinstance(made, type) and issubclass(made, base)):
-        raise ModelFileError(f"the {kind} class {name!r} is {made!r}, which is no subclass of {base.__name__}")
+        raise ModelFileError(f"the {kind} class {name!r} is {made!r}, which is not a subclass of {base.__name__}")
     try:
         return made(**config)
     except Exception as error:
-        raise ModelFileError(f"the {kind} {name!r} can't be made from its configuration: {error}") from error
+        raise ModelFileError(f"{kind} {name!r} can't be made from its configuration: {error}") from error
 
 
-def _built(parts: list[Layer], described: dict, file) -> Sequential:
-    """A model of these layers; their weights are still to be read."""
+def _metric(name: str, custom: Mapping[str, Any]):
+    """A metric as `compile` takes it: by its name, which stays that of its results, or as a function."""
+    found = _meant("metric", name, known_metrics.ALIASES | known_metrics.NAMES, custom)
+    return found if name in custom else name
+
+
+def _meant(kind: str, name: str, known: Mapping[str, Any], custom: Mapping[str, Any]):
+    """What a name in the file stands for."""
+    try:
+        return lookup(kind, name, {**known, **custom})
+    except ValueError as error:
+        raise ModelFileError(f"{error}. What is one's own is passed as custom_objects={{{name!r}: ...}}") from None
+
+
+def _built(parts: list[Layer], described: dict, tensors: _Tensors) -> Sequential:
+    """A model of these layers, whose weights are still to be read."""
     model = Sequential(name=_field(described["config"], "name", str))
     model.seed = described["seed"]
-    for layer in parts:
-        with _as_large_as_in(file, layer):
-            model.add(layer)
     shape = Input(described["input_shape"]).shape
-    if model.input_shape is None:
+    with _weights_of(tensors, parts):
         for layer in parts:
-            vars(layer)["add_weight"] = None
-        model.build((None, *shape))
+            model.add(layer)
+        if model.input_shape is None:
+            model.build((None, *shape))
     if model.input_shape != shape:
-        raise ModelFileError(f"its input has shape {shape}, but its first layer takes {model.input_shape}")
+        raise ModelFileError(f"its 'input_shape' is {shape}, but its first layer takes {model.input_shape}")
+    model._require_built()
     return model
+
+
+@contextmanager
+def _weights_of(tensors: _Tensors, parts: list[Layer]):
+    """Layers that make weights only of shapes that the file holds: no configuration alone allocates memory."""
+    for layer in parts:
+        vars(layer)["add_weight"] = _checking(layer.add_weight, layer, tensors)
+    try:
+        yield
+    finally:
+        for layer in parts:
+            del vars(layer)["add_weight"]
+
+
+def _checking(add_weight: Callable, layer: Layer, tensors: _Tensors) -> Callable:
+    signature = inspect.signature(add_weight)
+
+    def checked(*arguments, **options):
+        call = signature.bind(*arguments, **options)
+        call.apply_defaults()
+        tensors.check(f"{layer.name}/{call.arguments['name']}", tuple(call.arguments["shape"]))
+        call.arguments["initializer"] = "zeros"
+        return add_weight(*call.args, **call.kwargs)
+
+    return checked
+
+
+def _fill(model: Sequential, tensors: _Tensors):
+    """Reads the weights and the optimizer's arrays."""
+    slots = _slots(model)
+    if not model.iterations and not slots.keys() & tensors.names:
+        slots = {}  # saved before the first step
+    variables = {v.name: v for v in model.variables} | {name: v for name, (_, v) in slots.items()}
+    surplus = tensors.names - variables.keys()
+    if surplus:
+        raise ModelFileError(f"the tensors {sorted(surplus)} belong to nothing in its model")
+    arrays = {name: tensors.read(name, variable) for name, variable in variables.items()}
+    for variable in model.variables:
+        variable.assign(arrays[variable.name])
+    model.set_optimizer_state({f"{slot}/{v.name}": arrays[name] for name, (slot, v) in slots.items()})

@@ -22,6 +22,3 @@ class CPUDevice:
 
     def copy(self, target: np.ndarray, source: np.ndarray):
         target[...] = source
-
-    def synchronise(self):
-        pass

@@ -21,7 +21,4 @@ class Device(Protocol):
         """The array in the host's memory; itself where nothing is to be done."""
 
     def copy(self, target, source):
-        """Copies the elements of one of the device's arrays into another."""
-
-    def synchronise(self):
-        """Waits for all that was asked of the device."""
+        """Copies numbers, or the elements of an array of the host or the device, into one of the device's arrays."""

@@ -35,7 +35,7 @@ class Store:
 
     def _move_in(self, variable, place):
         array = self.view(place)
-        array[...] = variable.array
+        self.device.copy(array, variable.array)
         variable.array, variable.place, variable.store = array, place, self
 
     def view(self, place: Operand) -> np.ndarray:
@@ -55,7 +55,7 @@ class Store:
         for slot in self.slots.keys() & old.slots.keys():
             for variable, place in old.places.items():
                 if variable in self.places and PARAMS == place.segment == variable.place.segment:
-                    self.view(self.slot_of(slot, variable))[...] = old.view(old.slot_at(slot, place))
+                    self.device.copy(self.view(self.slot_of(slot, variable)), old.view(old.slot_at(slot, place)))
 
     @property
     def trainable(self) -> list[Variable]:

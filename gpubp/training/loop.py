@@ -6,6 +6,7 @@ import numpy as np
 
 from gpubp.engine.diagnose import failure
 from gpubp.engine.executors.memory import Stopped
+from gpubp.ops.shapes import at
 from gpubp.training.callbacks import Callback
 
 CHUNK_SECONDS = 0.05  # how long Python waits at most for a signal or to report progress, if a step takes no longer
@@ -28,23 +29,23 @@ class Runner:
     def set(self, **scalars):
         """Sets scalars of the program by name."""
         for name, value in scalars.items():
-            self.executor.memory.view(self.program.scalars[name], 1)[...] = value
+            self.executor.memory.write(self.program.scalars[name], value)
 
     def get(self, scalar: str):
         """The value of a scalar."""
-        return self.executor.memory.view(self.program.scalars[scalar], 1).item()
+        return self.executor.memory.read(self.program.scalars[scalar]).item()
 
     def reset(self):
         """Sets the sums to 0."""
         for one in self.sums:
             for place in (one.total, one.divisor):
-                self.executor.memory.view(place, 1)[...] = 0
+                self.executor.memory.write(place, 0)
 
     def means(self) -> dict[str, float]:
         """The means of the loss and the metrics since `reset`, weighed by what each batch divides by."""
-        view = self.executor.memory.view
+        read = self.executor.memory.read
         with np.errstate(invalid="ignore"):
-            return {s.name: float(view(s.total, 1) / view(s.divisor, 1)) for s in self.sums}
+            return {s.name: float(read(s.total) / read(s.divisor)) for s in self.sums}
 
     def run(self, rows: int, describe, report=None):
         """Walks over `rows` rows in batches, the last one as short as it comes out.
@@ -132,7 +133,10 @@ def evaluate(runner: Runner, x, y) -> dict[str, float]:
     return runner.means()
 
 
-def predict(runner: Runner, x, out):
-    """Writes the outputs of all rows into `out`."""
+def predict(runner: Runner, x) -> np.ndarray:
+    """The outputs for all rows."""
+    device, place = runner.executor.memory.device, runner.output
+    out = device.alloc(place.bytes(len(x)))[: place.bytes(len(x))].view(place.dtype).reshape(at(place.shape, len(x)))
     runner.executor.memory.bind(x=x, output=out)
     runner.run(len(x), lambda step: f"prediction, batch {step + 1}")
+    return device.download(out)

@@ -187,7 +187,11 @@ def prediction_program(model, store: Store, x: Source, y: None, batch_size: int)
     return replace(program, output=out)
 
 
-PROGRAMS: dict[str, Callable[..., ModelProgram]] = {"train": training_program, "evaluate": evaluation_program, "predict": prediction_program}
+PROGRAMS: dict[str, Callable[..., ModelProgram]] = {
+    "train": training_program,
+    "evaluate": evaluation_program,
+    "predict": prediction_program,
+}
 
 
 def symbol_of(shape: tuple[int, ...]):

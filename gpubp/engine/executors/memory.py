@@ -26,20 +26,20 @@ class Memory:
 
     def __init__(self, program: Program, device, store=None):
         shared = store.buffers if store else {}
-        self.program = program
+        self.program, self.device = program, device
         self.buffers = {s: shared[s] if s in shared else device.alloc(n) for s, n in program.layout.sizes.items()}
         for place, value in program.layout.constants:
-            self.view(place, program.layout.rows)[...] = value
+            self.write(place, value)
 
     def set_rows(self, rows: int):
         """Tells the program how many rows a batch has."""
         if "rows" in self.program.scalars:
-            self.view(self.program.scalars["rows"], rows)[...] = rows
+            self.write(self.program.scalars["rows"], rows)
 
     def bind(self, **arrays: np.ndarray):
-        """Sets the caller's segments; the arrays must be C-contiguous."""
+        """Sets the caller's segments; what is to be written must be C-contiguous and on the device."""
         for segment, array in arrays.items():
-            self.buffers[segment] = array.reshape(-1).view(np.uint8)
+            self.buffers[segment] = self.device.upload(array).reshape(-1).view(np.uint8)
 
     def release(self):
         """Lets go of the caller's arrays."""
@@ -49,6 +49,14 @@ class Memory:
         """Moves the beginning of the caller's segments."""
         for segment, n in bytes_by_segment.items():
             self.buffers[segment] = self.buffers[segment][n:]
+
+    def read(self, place: Operand) -> np.ndarray:
+        """What is at a place whose shape does not depend on the rows, on the host."""
+        return self.device.download(self.view(place, self.program.layout.rows))
+
+    def write(self, place: Operand, value):
+        """Puts numbers at a place whose shape does not depend on the rows."""
+        self.device.copy(self.view(place, self.program.layout.rows), value)
 
     def view(self, place: Operand, rows: int) -> np.ndarray:
         """The array at a place, for this number of rows."""
