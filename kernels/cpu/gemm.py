@@ -5,9 +5,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
-from gpubp.kernels.cpu.flags import jit
+from gpubp.kernels.cpu.flags import jit, ordered
 from gpubp.kernels.cpu.native import DGEMM, SGEMM, double
 
+SMALL = 128  # products of at most so many multiplications take longer to hand over to BLAS than to compute
 I64 = ir.IntType(64)
 # BLAS's arguments that are integers of 32 bits, characters or numbers: all go by reference.
 BITS = {1: 8, 2: 8, 3: 32, 4: 32, 5: 32, 6: None, 8: 32, 10: 32, 11: None, 13: 32}
@@ -42,8 +43,11 @@ def call_gemm(typingctx, blas, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, 
 def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, stride_a, stride_b, stride_c):
     """C = alpha op(A) op(B) + beta C, `count` times. Row-major C = A B is column-major C' = B' A'."""
     dtype = c.dtype.type
-    blas = ctx[SGEMM] if c.itemsize == 4 else ctx[DGEMM]
     scale, keep = dtype(double(alpha)), dtype(double(beta))
+    if m * n * k <= SMALL and scale == 1 and keep == 0 and count == 1:
+        _small(a, b, c, k, ta, tb)
+        return
+    blas = ctx[SGEMM] if c.itemsize == 4 else ctx[DGEMM]
     for batch in range(count):
         call_gemm(
             blas,
@@ -61,3 +65,14 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
             c.ctypes.data + batch * stride_c * c.itemsize,
             ldc,
         )
+
+
+@ordered
+def _small(a, b, c, k, ta, tb):
+    """C = op(A) op(B), element by element: sums too short for vectors, which only cost to set up."""
+    for i in range(c.shape[0]):
+        for j in range(c.shape[1]):
+            total = c.dtype.type(0)
+            for p in range(k):
+                total += (a[p, i] if ta else a[i, p]) * (b[j, p] if tb else b[p, j])
+            c[i, j] = total
