@@ -1,0 +1,77 @@
+"""An executor for tests: the text of the CPU's kernels, run by Python, so that nothing is compiled.
+
+It holds fusion, planning, lowering and generation against the reference for thousands of programs a minute; every
+access is checked against the bounds of its segment.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from gpubp.engine.executors.lower import lower
+from gpubp.engine.executors.memory import Memory
+from gpubp.kernels.cpu import native
+from gpubp.kernels.cpu.gemm import blas_address
+from gpubp.ops.registry import REGISTRY
+
+SEGMENT = 1 << 40  # segments lie this far apart; "addresses" are positions on that line
+
+
+class Library:
+    """The functions that expressions name, as NumPy has them."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+
+    def __getattr__(self, name):
+        if name == "cast":
+            return self.dtype
+        (op,) = (op for op in REGISTRY.values() if op.expression == name)
+        return op.reference
+
+
+class Interpreted:
+    """Runs programs as the CPU executor does."""
+
+    def __init__(self, program, device, store=None):
+        self.program, self.memory = program, Memory(program, device, store)
+        self.context = np.zeros(native.SEGMENTS + 2 * len(program.segments), np.int64)
+        self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
+
+    def run(self, rows: int, steps: int) -> int:
+        self.memory.set_rows(rows)
+        for k, segment in enumerate(self.program.segments):
+            self.context[native.SEGMENTS + 2 * k :][:2] = k * SEGMENT, self.memory.buffers[segment].nbytes
+        for _ in range(steps):
+            for part in self.program.parts:
+                for i in part.code:
+                    self._call(lower(i, part.places, rows))
+        return steps
+
+    def _call(self, lowered):
+        row = [0, 0]
+        for place, view in lowered.operands:
+            row += [native.SEGMENTS + 2 * self.program.segments.index(place.segment), place.offset, *view]
+        names = {"ints": lambda x: x, "entry": lambda f: f, "pointer": lambda x: x, "carray": self._array}
+        for name, dtype in (("f32", np.float32), ("f64", np.float64), ("i64", np.int64), ("b8", np.bool_)):
+            names[name] = Library(dtype)
+        names |= {"np": np, "checked_index": _checked_index, "checked_finite": lambda ctx, row, x: x}
+        exec(_code(lowered.text), names)
+        with np.errstate(all="ignore"):
+            names["kernel"](self.context, np.array([*row, *lowered.options], np.int64))
+
+    def _array(self, address, shape, dtype):
+        k, offset = divmod(int(address), SEGMENT)
+        buffer = self.memory.buffers[self.program.segments[k]]
+        nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        assert offset + nbytes <= buffer.nbytes, "a kernel reaches beyond its segment"
+        return buffer[offset : offset + nbytes].view(dtype).reshape([int(n) for n in shape])
+
+
+@cache
+def _code(text):
+    return compile(text, "kernel", "exec")
+
+
+def _checked_index(ctx, row, index, n):
+    return index if 0 <= index < n else 0

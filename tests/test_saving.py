@@ -1,0 +1,594 @@
+"""Model files: what they hold, that training goes on bit for bit, and that no file does harm."""
+
+import contextlib
+import copy
+import json
+import os
+import pickle
+import struct
+import time
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+
+import gpubp
+from gpubp import ops
+from gpubp.layers import Activation, Dense, Dropout, Input, Layer
+from gpubp.losses import Loss, MeanSquaredError
+from gpubp.optimizers import SGD, Adam
+from gpubp.saving import ModelFileError, load_model, save_model
+from gpubp.training.callbacks import Callback
+
+
+def classifier(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=("accuracy",), seed=3):
+    gpubp.set_random_seed(seed)
+    layers = [
+        Input((5,)),
+        Dense(4, "relu", name="hidden"),
+        Dropout(0.3),
+        Dense(3, name="logits"),
+        Activation("softmax"),
+    ]
+    model = gpubp.Sequential(layers)
+    model.compile(optimizer, loss, list(metrics))
+    return model
+
+
+def small(*layers, **options):
+    """A model that is never run."""
+    gpubp.set_random_seed(0)
+    model = gpubp.Sequential([Input((2,)), *(layers or [Dense(3, name="dense")])])
+    model.compile(**({"optimizer": "sgd", "loss": "mse"} | options))
+    return model
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((50, 5)).astype(np.float32), rng.integers(0, 3, 50)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def fit(model, data, epochs, initial_epoch=0):
+    return model.fit(*data, batch_size=16, epochs=epochs, initial_epoch=initial_epoch, verbose=0).history
+
+
+def same_bits(a, b):
+    return a.keys() == b.keys() and all(x.tobytes() == b[name].tobytes() for name, x in a.items())
+
+
+def everything(model):
+    return {v.name: v.numpy() for v in model.variables} | model.optimizer_state()
+
+
+def read(path):
+    """Header and tensors, by the specification of the format alone."""
+    raw = path.read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    header, body = json.loads(raw[8 : 8 + size]), raw[8 + size :]
+    metadata = header.pop("__metadata__")
+    dtypes = {"F32": np.float32, "F64": np.float64}
+    tensors = {
+        name: np.frombuffer(body[slice(*h["data_offsets"])], dtypes[h["dtype"]]).reshape(h["shape"])
+        for name, h in header.items()
+    }
+    return metadata, tensors
+
+
+def write(path, metadata, header, body=b""):
+    text = json.dumps({"__metadata__": metadata, **header}).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+
+def rewrite(path, change):
+    """The file again, after `change(description, tensors)`, which may give another metadata."""
+    metadata, tensors = read(path)
+    description, tensors = json.loads(metadata["gpubp_model"]), dict(tensors)
+    metadata = change(description, tensors) or metadata | {"gpubp_model": json.dumps(description)}
+    header, body = {}, b""
+    for name, array in tensors.items():
+        dtype = {4: "F32", 8: "F64"}[array.dtype.itemsize]
+        offsets = [len(body), len(body) + array.nbytes]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
+        body += array.tobytes()
+    write(path, metadata, header, body)
+
+
+# What a file holds
+
+
+def test_a_loaded_model_is_equal(data, path):
+    model = classifier()
+    fit(model, data, 2)
+    model.save(path)
+    again = gpubp.load_model(path)
+    assert same_bits(everything(again), everything(model))
+    assert again.get_config() == model.get_config()
+    assert (again.iterations, again.seed) == (model.iterations, model.seed) == (8, again.seed)
+    assert again.evaluate(*data, verbose=0) == model.evaluate(*data, verbose=0)
+    assert np.array_equal(again.predict(data[0]), model.predict(data[0]))
+
+
+def test_the_file_is_safetensors_with_names_that_people_know(data, path):
+    model = classifier(Adam(0.002, beta_1=0.8))
+    fit(model, data, 1)
+    model.save(path)
+    metadata, tensors = read(path)
+    weights = {"hidden/kernel", "hidden/bias", "logits/kernel", "logits/bias"}
+    assert tensors.keys() == weights | {f"optimizer/{s}/{w}" for s in ("momentum", "velocity") for w in weights}
+    assert metadata["gpubp_format"] == "1"
+    description = json.loads(metadata["gpubp_model"])
+    assert description["optimizer"]["config"] == {
+        "learning_rate": 0.002, "beta_1": 0.8, "beta_2": 0.999, "epsilon": 1e-7
+    }  # fmt: skip
+    assert description["loss"]["class_name"] == "SparseCategoricalCrossentropy"
+    assert description["metrics"] == ["accuracy"]
+    assert [layer["class_name"] for layer in description["config"]["layers"]] == [
+        "Input", "Dense", "Dropout", "Dense", "Activation"
+    ]  # fmt: skip
+    with safe_open(path, framework="numpy") as file:
+        assert np.array_equal(file.get_tensor("hidden/kernel"), model.get_weights()[0])
+
+
+@pytest.mark.parametrize("order", [np.asfortranarray, lambda a: np.ascontiguousarray(a.T).T, lambda a: a[::-1][::-1]])
+def test_arrays_of_any_order_are_written_right(path, order):
+    model = small()
+    kernel = model.variables[0]
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    kernel.array = order(values)
+    model.save(path)
+    assert read(path)[1]["dense/kernel"].tolist() == values.tolist()
+    assert load_model(path).get_weights()[0].tolist() == values.tolist()
+
+
+class Scalar(Layer):
+    """Weights of no axis, of float64 and of no elements."""
+
+    def build(self, input_shape):
+        self.one = self.add_weight((), "ones", "one", "float64")
+        self.none = self.add_weight((0, 2), "zeros", "none", "float64")
+
+    def call(self, inputs, training=False):
+        return inputs * ops.cast(self.one, inputs.dtype)
+
+
+def test_shapes_and_dtypes_stay(path):
+    model = small(Scalar(name="s"))
+    model.save(path)
+    again = load_model(path, {"Scalar": Scalar})
+    assert [(v.shape, v.dtype, v.array.tolist()) for v in again.variables] == [
+        ((), np.float64, 1.0),
+        ((0, 2), np.float64, []),
+    ]
+
+
+def test_a_model_that_is_not_compiled_or_has_no_input_layer(path):
+    model = gpubp.Sequential([Dense(3)], name="bare")
+    model.build((None, 2))
+    model.save(path)
+    again = load_model(path)
+    assert (again.optimizer, again.loss, again.name, again.input_shape) == (None, None, "bare", (2,))
+    assert same_bits(everything(again), everything(model))
+
+
+def test_a_loaded_model_can_be_copied_sent_and_saved_again(data, path):
+    model = classifier()
+    fit(model, data, 1)
+    model.save(path)
+    (metadata, tensors), again = read(path), load_model(path)
+    for other in (again, copy.deepcopy(again), pickle.loads(pickle.dumps(again))):
+        other.save(path)
+        assert read(path)[0] == metadata
+        assert same_bits(read(path)[1], tensors)
+
+
+def test_loading_leaves_the_random_seed_alone(path):
+    small().save(path)
+    gpubp.set_random_seed(5)
+    load_model(path)
+    after = gpubp.utils.next_seed()
+    gpubp.set_random_seed(5)
+    assert gpubp.utils.next_seed() == after
+
+
+# Going on where training stopped
+
+
+@pytest.mark.parametrize(
+    "optimizer", [Adam(0.01), SGD(0.1, 0.9, nesterov=True), SGD(0.1)], ids=["adam", "nesterov", "sgd"]
+)
+def test_going_on_is_exact(data, path, optimizer):
+    whole, part = (classifier(copy.deepcopy(optimizer)) for _ in range(2))
+    wanted = fit(whole, data, 2)
+    fit(part, data, 1)
+    part.save(path)
+    again = load_model(path)
+    assert fit(again, data, 2, initial_epoch=1) == {name: values[1:] for name, values in wanted.items()}
+    assert same_bits(everything(again), everything(whole))
+    assert again.iterations == whole.iterations
+
+
+def test_a_callback_may_save_after_every_epoch(data, tmp_path):
+    class Keep(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.save(tmp_path / f"{epoch}.safetensors")
+
+    whole = classifier()
+    whole.fit(*data, batch_size=16, epochs=3, callbacks=[Keep()], verbose=0)
+    again = load_model(tmp_path / "1.safetensors")
+    fit(again, data, 3, initial_epoch=2)
+    assert same_bits(everything(again), everything(whole))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_layer_frozen_or_freed_since_the_last_step(data, path, frozen):
+    model = classifier()
+    model.get_layer("hidden").trainable = frozen
+    fit(model, data, 1)
+    model.get_layer("hidden").trainable = not frozen
+    model.save(path)
+    again = load_model(path)
+    for one in (model, again):
+        fit(one, data, 2, initial_epoch=1)
+    assert same_bits(everything(again), everything(model))
+
+
+def test_before_the_first_step_the_optimizer_has_no_arrays(path):
+    classifier().save(path)
+    assert not [name for name in read(path)[1] if name.startswith("optimizer/")]
+    assert load_model(path).optimizer_state() == {}
+
+
+# Classes and functions of one's own
+
+
+class Scale(Layer):
+    def __init__(self, factor=2.0, name=None, trainable=True):
+        super().__init__(name, trainable)
+        self.factor = factor
+
+    def build(self, input_shape):
+        self.gain = self.add_weight(input_shape[1:], "ones", name="gain")
+
+    def call(self, inputs, training=False):
+        return inputs * self.gain * self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+class Cubed(Loss):
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.abs(y_pred - y_true) ** 3, axis=-1)
+
+
+class Halved(SGD):
+    def update_variable(self, parameter, gradient, rate, step, slots):
+        return super().update_variable(parameter, gradient, rate * 0.5, step, slots)
+
+
+def bias(y_true, y_pred):
+    return ops.mean(y_pred - y_true, axis=-1)
+
+
+OWN = {"Scale": Scale, "Cubed": Cubed, "Halved": Halved, "bias": bias}
+
+
+def test_classes_and_metrics_of_ones_own(path):
+    model = small(Scale(3.0, name="scale"), optimizer=Halved(0.2, 0.5), loss=Cubed(), metrics=[bias, "mae"])
+    model.save(path)
+    again = load_model(path, OWN)
+    assert [type(x) for x in (again.layers[1], again.optimizer, again.loss)] == [Scale, Halved, Cubed]
+    assert again.layers[1].factor == 3.0
+    assert again.metrics[0] == ("bias", bias)
+    assert again.metrics[1][0] == "mae"
+    x = np.ones((2, 2), np.float32)
+    assert np.array_equal(again(x), 3 * x)
+
+
+@pytest.mark.parametrize("missing", OWN)
+def test_what_is_ones_own_must_be_passed(path, missing):
+    small(Scale(), optimizer=Halved(), loss=Cubed(), metrics=[bias]).save(path)
+    with pytest.raises(ModelFileError, match=f"unknown .*'{missing}'.*custom_objects"):
+        load_model(path, {name: own for name, own in OWN.items() if name != missing})
+
+
+@pytest.mark.parametrize("wrong", [Cubed, bias, Scale(), "Scale", os.system])
+def test_what_is_passed_must_be_a_class_of_its_kind(path, wrong):
+    small(Scale()).save(path)
+    with pytest.raises(ModelFileError, match="not a subclass of Layer"):
+        load_model(path, {"Scale": wrong})
+
+
+def impostor(name, base):
+    return type(name, (base,), {})
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: small(loss=bias), "loss 'FunctionLoss' can't be saved: the loss 'bias' is a function of one's own"),
+        (lambda: small(Dense(1, activation=lambda x: x)), "layer 'Dense' can't be saved: the activation"),
+        (lambda: small(Dense(1, kernel_initializer=lambda s, rng: np.ones(s))), "'Dense' can't be saved: .* JSON"),
+        (lambda: small(optimizer=SGD(lambda step: 0.1)), "optimizer 'SGD' can't be saved: .*is a function"),
+        (lambda: small(Scale(float("inf"))), "'Scale' can't be saved: .*JSON"),
+        (lambda: small(impostor("Dropout", Scale)()), "the layer class 'Dropout' of one's own has the name"),
+        (lambda: small(loss=impostor("MeanSquaredError", Cubed)()), "the loss class 'MeanSquaredError'"),
+        (lambda: small(optimizer=impostor("SGD", Halved)()), "the optimizer class 'SGD'"),
+        (lambda: small(metrics=[type("accuracy", (), {"__name__": "accuracy", "__call__": bias})()]), "rename it"),
+        (lambda: gpubp.Sequential([Dense(1)]), "is not built"),
+    ],
+)
+def test_what_a_file_cannot_keep_is_refused_and_the_old_file_stays(path, model, message):
+    path.write_bytes(b"old")
+    with pytest.raises(ValueError, match=message):
+        model().save(path)
+    assert path.read_bytes() == b"old"
+
+
+class Twice(Scale):
+    def build(self, input_shape):
+        self.gain, self.other = self.add_weight(input_shape[1:]), self.add_weight(input_shape[1:])
+
+
+@pytest.mark.parametrize(
+    "layers", [[Twice()], [Dense(2, name="dense"), Dense(2, name="optimizer/momentum/dense")]], ids=["twice", "slot"]
+)
+def test_arrays_of_one_name_are_refused(path, layers):
+    with pytest.raises(ValueError, match="share the names"):
+        small(*layers, optimizer=SGD(0.1, momentum=0.9)).save(path)
+
+
+def test_only_a_sequential_can_be_saved(path):
+    class Mine(gpubp.Sequential):
+        pass
+
+    for other in (Mine([Input((1,))]), None):
+        with pytest.raises(TypeError, match=r"only a gpubp.Sequential"):
+            save_model(other, path)
+
+
+# Writing
+
+
+@pytest.mark.parametrize("stopped", [OSError("disk full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("at", ["fsync", "replace"])
+def test_an_interrupted_write_leaves_the_old_file_alone(path, monkeypatch, stopped, at):
+    small().save(path)
+    old = path.read_bytes()
+
+    def stop(*arguments):
+        raise stopped
+
+    monkeypatch.setattr(os, at, stop)
+    with pytest.raises(type(stopped)):
+        small(Dense(7)).save(path)
+    assert path.read_bytes() == old
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        small().save(tmp_path / "no" / "model.safetensors")
+    for absent in (tmp_path / "absent", tmp_path):
+        with pytest.raises(OSError, match=str(absent)):
+            load_model(absent)
+
+
+def test_the_file_has_the_rights_of_files_of_the_user(path):
+    small().save(path)
+    beside = path.with_name("other")
+    beside.touch()
+    assert path.stat().st_mode == beside.stat().st_mode
+
+
+# Files that are not what they should be
+
+
+def edit(**changes):
+    def change(description, tensors):
+        description.update(changes)
+
+    return change
+
+
+def layer(**changes):
+    def change(description, tensors):
+        description["config"]["layers"][1].update(changes)
+
+    return change
+
+
+def config(**changes):
+    def change(description, tensors):
+        description["config"]["layers"][1]["config"].update(changes)
+
+    return change
+
+
+def tensor(name, array=None):
+    def change(description, tensors):
+        if array is None:
+            del tensors[name]
+        else:
+            tensors[name] = array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (layer(class_name="Dens"), "unknown layer class 'Dens'; did you mean 'Dense'"),
+        (edit(optimizer={"class_name": "Adm", "config": {}}), "unknown optimizer class 'Adm'; did you mean 'Adam'"),
+        (edit(loss={"class_name": "os.system", "config": {}}), "unknown loss class 'os.system'"),
+        (edit(metrics=["acuracy"]), "unknown metric 'acuracy'; did you mean 'accuracy'"),
+        (edit(class_name="Model"), "unknown model class 'Model'"),
+        (edit(seed=0), "out of range"),
+        (edit(iterations=1 << 63), "out of range"),
+        (edit(iterations=True), "no 'iterations', or one of the wrong type"),
+        (edit(input_shape=[3]), "'input_shape' is .3,., but its first layer takes .2,."),
+        (edit(config={}), "no 'layers'"),
+        (edit(config={"name": "m", "layers": []}), "is not built"),
+        (config(units=-1), "layer 'Dense' can't be made from its configuration: .*units"),
+        (config(unit=5), "layer 'Dense' can't be made from its configuration: .*unit"),
+        (config(activation="rely"), "did you mean 'relu'"),
+        (config(units=10**12), r"'dense/kernel' has shape \(2, 3\); its model needs \(2, 1000000000000\)"),
+        (tensor("dense/bias"), "the tensor 'dense/bias' is missing"),
+        (tensor("dense/more", np.zeros(2, np.float32)), r"the tensors \['dense/more'\] belong to nothing"),
+        (tensor("dense/bias", np.zeros(4, np.float32)), r"shape \(4,\); its model needs \(3,\)"),
+        (tensor("dense/bias", np.zeros(3)), "dtype float64; its model needs float32"),
+        (tensor("optimizer/momentum/dense/bias", np.zeros(3, np.float32)), "'optimizer/momentum/dense/.*' is missing"),
+        (edit(iterations=4), "'optimizer/momentum/dense/kernel' is missing"),
+        (lambda description, tensors: {"gpubp_format": "1"}, "is damaged or not a model file"),
+        (lambda description, tensors: {"gpubp_format": "2", "gpubp_model": "?"}, "version '2'; this gpubp reads '1'"),
+        (lambda description, tensors: {"author": "somebody"}, "holds tensors, but no model of gpubp"),
+        (lambda description, tensors: {"gpubp_format": "1", "gpubp_model": "[" * 100_000}, "damaged"),
+        (lambda description, tensors: {"gpubp_format": "1", "gpubp_model": "[]"}, "no 'class_name'"),
+        (lambda description, tensors: {"gpubp_format": "1", "gpubp_model": "9" * 5000}, "damaged"),
+    ],
+)
+def test_a_file_that_does_not_fit_says_what_is_wrong(path, change, message):
+    small(optimizer=SGD(0.1, momentum=0.9)).save(path)
+    rewrite(path, change)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load_model(path)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) <= 1000
+
+
+def test_rewriting_alone_changes_nothing(path):
+    model = small()
+    model.save(path)
+    rewrite(path, lambda description, tensors: None)
+    assert same_bits(everything(load_model(path)), everything(model))
+
+
+def load_or_refuse(path):
+    with contextlib.suppress(ModelFileError):
+        return load_model(path)
+
+
+def test_a_file_cut_anywhere_or_with_a_tail_is_refused(path):
+    small().save(path)
+    whole = path.read_bytes()
+    for damaged in [whole[:n] for n in range(len(whole))] + [whole + b"\0", whole * 2]:
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFileError, match="damaged"):
+            load_model(path)
+
+
+QUICK = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@QUICK
+@given(flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), min_size=1, max_size=4))
+def test_flipped_bytes_do_no_harm(path, flips):
+    if not path.exists():
+        small().save(path)
+        (path.parent / "whole").write_bytes(path.read_bytes())
+    raw = bytearray((path.parent / "whole").read_bytes())
+    for position, mask in flips:
+        raw[position % len(raw)] ^= mask
+    path.write_bytes(raw)
+    model = load_or_refuse(path)
+    assert model is None or model.count_params() == 9
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["Dense", "SGD", 0]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(tree, *before):
+    """The paths of all nodes of nested dicts and lists."""
+    yield before
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        yield from places(value, *before, key)
+
+
+@QUICK
+@given(data=st.data())
+def test_any_description_loads_or_is_refused(path, data):
+    small(Scale(), Dense(3, name="dense"), metrics=["mae"]).save(path)
+
+    def change(description, tensors):
+        *parents, last = data.draw(st.sampled_from([p for p in places(description) if p]))
+        node = description
+        for key in parents:
+            node = node[key]
+        node[last] = data.draw(JSON)
+
+    rewrite(path, change)
+    with contextlib.suppress(ModelFileError):
+        load_model(path, {"Scale": Scale})
+
+
+HUGE = [[1 << 40], [1 << 20, 1 << 20], [1 << 62, 4], [1 << 63], [0, 1 << 62], [3, 1 << 34]]
+
+
+@pytest.mark.parametrize("shape", HUGE)
+@pytest.mark.parametrize("claimed", [None, 12])
+def test_a_header_that_claims_more_than_the_file_holds(path, shape, claimed):
+    resource = pytest.importorskip("resource")
+    small().save(path)
+    metadata, _ = read(path)
+    size = claimed or int(np.prod(shape, dtype=object)) * 4
+    rows = {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}
+    write(path, metadata, {"dense/kernel": rows}, bytes(12))
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    with pytest.raises(ModelFileError):
+        load_model(path)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert time.perf_counter() - start < 5
+    assert grown < 100_000 * (1024 if os.uname().sysname == "Darwin" else 1)
+
+
+@pytest.mark.parametrize("length", [0, 1, 1 << 20, 1 << 40, (1 << 64) - 1])
+def test_a_length_of_the_header_that_is_not_true(path, length):
+    path.write_bytes(struct.pack("<Q", length) + b"{}" + bytes(100))
+    with pytest.raises(ModelFileError, match="damaged"):
+        load_model(path)
+
+
+def test_configurations_that_ask_for_memory_get_none(path):
+    resource = pytest.importorskip("resource")
+    small(Dense(3, name="dense"), Dense(2, name="next")).save(path)
+    rewrite(path, config(units=1 << 31))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelFileError, match="its model needs"):
+        load_model(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000 * 1024
+
+
+def test_dtypes_that_numpy_does_not_know(path):
+    small().save(path)
+    metadata, _ = read(path)
+    header = {
+        "dense/bias": {"dtype": "BF16", "shape": [3], "data_offsets": [0, 6]},
+        "dense/kernel": {"dtype": "F32", "shape": [2, 3], "data_offsets": [6, 30]},
+    }
+    write(path, metadata, header, bytes(30))
+    with pytest.raises(ModelFileError, match="damaged"):
+        load_model(path)
+
+
+def test_a_model_of_a_loss_alone_in_its_configuration(path):
+    small(loss=MeanSquaredError()).save(path)
+    rewrite(path, edit(optimizer=None))
+    assert load_model(path).optimizer is None
