@@ -17,6 +17,7 @@ from gpubp.engine.diagnose import NonFiniteError as NonFiniteError
 from gpubp.engine.functions import compile as compile
 from gpubp.engine.functions import grad as grad
 from gpubp.engine.functions import value_and_grad as value_and_grad
+from gpubp.engine.gradcheck import gradcheck as gradcheck
 from gpubp.layers import Input as Input
 from gpubp.models import Sequential as Sequential
 from gpubp.saving import load_model as load_model

@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,10 +88,10 @@ def save_model(model: Sequential, path):
 
 def _arrays(model) -> dict[str, np.ndarray]:
     """Weights and the optimizer's arrays by name, C-contiguous: safetensors writes the bytes of others as they lie."""
-    names = [v.name for v in model.variables]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ValueError(f"variables of {model.name!r} share the names {sorted(twice)}; in a file each needs its own")
+    counts = Counter([*(v.name for v in model.variables), *_slots(model)])
+    shared = sorted(name for name, n in counts.items() if n > 1)
+    if shared:
+        raise ValueError(f"arrays of {model.name!r} share the names {shared}; in a file each needs its own")
     arrays = {v.name: np.asarray(v.array, order="C") for v in model.variables}
     state = model.optimizer_state()
     if not state and not model.iterations:
@@ -128,8 +129,8 @@ def _description(model) -> dict:
 
 def _described(kind: str, part: Any) -> dict:
     """The class's name and the configuration, if a file can keep them."""
-    name, known = type(part).__name__, BASES[kind][1]
-    if known.get(name, type(part)) is not type(part):
+    name, own = type(part).__name__, type(part)
+    if BASES[kind][1].get(name, own) is not own:
         raise ValueError(f"the {kind} class {name!r} of one's own has the name of one of gpubp: rename it")
     try:
         config = part.get_config()

@@ -15,7 +15,7 @@ FLOORS = [
     ["gpubp.engine", "gpubp.losses", "gpubp.metrics", "gpubp.activations", "gpubp.initializers", "gpubp.utils"],
     ["gpubp.training", "gpubp.layers", "gpubp.optimizers", "gpubp.datasets"],
     ["gpubp.models", "gpubp.saving"],
-    ["gpubp.cli"],
+    ["gpubp.cli", "gpubp.doctor"],
 ]
 
 

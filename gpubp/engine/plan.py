@@ -147,12 +147,12 @@ def _settle(part: Part, rows: int):
 def _free_from(target, value, made, part, rows) -> bool:
     """Whether the target's old content is read no more once the value is computed."""
     for k, i in enumerate(part.code):
-        for x in i.inputs:
+        for x in map(base, i.inputs):
             place = part.places.get(x)
             if k < made[value] or place is None or not place.overlaps(target, rows):
                 continue
-            in_place = i.region and i.region.may_overwrite(value, x) and _same_place(place, target)
-            if k > made[value] or not in_place:
+            here = k == made[value] and i.region and i.region.may_overwrite(value, x)
+            if not (here and _same_place(place, target)):
                 return False
     return True
 
@@ -170,7 +170,7 @@ def _copy_into(place, value, part) -> Instruction:
 
 def _allocate(part: Part, layout: Layout):
     """First fit by lifetime. An output may take the place of an input that is read no more."""
-    last = {x: k for k, i in enumerate(part.code) for x in i.inputs}
+    last = {base(x): k for k, i in enumerate(part.code) for x in i.inputs}
     live: dict[Symbol, Operand] = {}
     for k, i in enumerate(part.code):
         for out in (*i.outputs, *i.scratch):

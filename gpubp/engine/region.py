@@ -110,7 +110,7 @@ def _reshaped(split, x, y) -> int | None:
 
 def _agree(splits, a, b, aligned) -> bool:
     if a not in splits or b not in splits:
-        return size(a.dims) == 1 or size(b.dims) == 1
+        return all(size(x.dims) == 1 for x in (a, b) if x not in splits)
     if not aligned:
         return size(a.dims[: splits[a]]) == size(b.dims[: splits[b]])
     short, long = sorted((a, b), key=lambda s: len(s.dims))

@@ -1,5 +1,6 @@
 """How training is shown: a live bar in a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 
@@ -15,11 +16,11 @@ def progress(verbose) -> Callback | None:
         raise ValueError(f"verbose must be 0, 1, 2 or 'auto'; it is {verbose!r}")
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
-    return {0: None, 1: Bar(), 2: Lines()}[verbose]
+    if verbose == 1:
+        from gpubp.training.bar import Bar  # imports rich, which takes time
 
-
-def text(logs) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+        return Bar()
+    return Lines() if verbose else None
 
 
 class Lines(Callback):
@@ -29,48 +30,46 @@ class Lines(Callback):
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self.start
-        rate = self.params["rows"] / seconds
-        print(
-            f"epoch {epoch + 1}/{self.params['epochs']}  {seconds:.1f} s  {rate:,.0f} samples/s  {text(logs)}",
-            flush=True,
-        )
+        print(finished(epoch, self.params, time.perf_counter() - self.start, logs), flush=True)
 
 
-class Bar(Callback):
-    """A live bar: epoch, loss and metrics, samples a second, time left. One line an epoch stays."""
+def finished(epoch: int, params: dict, seconds: float, logs, width: float = math.inf) -> str:
+    """The line that stays of an epoch."""
+    duration, rate = f"{seconds:.1f} s", speed(params["rows"] / seconds)
+    return fitted([numbered(epoch, params["epochs"]), duration, rate, *values(logs)], [rate, duration], width)
 
-    def on_train_begin(self, logs=None):
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[logs]}"),
-            TextColumn("{task.fields[rate]:,.0f} samples/s"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-        )
+def fitted(parts: list[str], spare: list[str], width: float) -> str:
+    """The parts in a row; if they are wider than `width`, without as many of the spare ones as it takes."""
+    for part in spare:
+        if len("  ".join(parts)) > width:
+            parts = [p for p in parts if p != part]
+    return "  ".join(parts)
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
-        fields = {"epoch": epoch + 1, "epochs": self.params["epochs"], "logs": "", "rate": 0.0}
-        self.task = self.bar.add_task("", total=self.params["rows"], **fields)
-        self.bar.start()
 
-    def on_progress(self, rows, logs=None):
-        rate = rows / (time.perf_counter() - self.start)
-        self.bar.update(self.task, completed=rows, logs=text(logs), rate=rate)
+def numbered(epoch: int, epochs: int) -> str:
+    return f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}"
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.bar.update(self.task, completed=self.params["rows"], logs=text(logs))
-        if epoch + 1 == self.params["epochs"]:
-            self.bar.stop()
 
-    def on_train_end(self, logs=None):
-        self.bar.stop()
+def speed(rate: float) -> str:
+    return f"{rate:,.0f} samples/s"
 
-    def close(self):
-        """Gives the terminal back, whatever has happened."""
-        self.bar.stop()
+
+def values(logs) -> list[str]:
+    return [f"{name} {number(value)}" for name, value in (logs or {}).items()]
+
+
+def number(value: float) -> str:
+    """Four decimals where they tell something, else three digits."""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.2e}"
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds as 1:02:03, without hours as 2:03.
+
+    >>> clock(3723.4), clock(123), clock(3)
+    ('1:02:03', '2:03', '0:03')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

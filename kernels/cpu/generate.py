@@ -111,7 +111,7 @@ def _arrays(arrays):
 def _call(expression, inputs, dtype):
     """An op's expression with its inputs put in: a template, or a function of the dtype's library."""
     if "{" in expression:
-        return expression.format(*inputs, column="c")
+        return expression.format(*inputs)
     return f"{LIBRARY.get(dtype, 'i64')}.{expression}({', '.join(inputs)})"
 
 
@@ -122,8 +122,8 @@ class _RegionText:
         self.loop = loop
         kept = (*loop.loads, *loop.stores, *loop.spills)
         self.home = {a.value: a for a in kept if a.kind in ("FULL", "ROW")}
-        self.computes = [s for s in loop.steps if isinstance(s, Compute) and s.expression != COLUMN]
-        self.column = {s.value for s in loop.steps if isinstance(s, Compute) and s.expression == COLUMN}
+        self.computes = [s for s in loop.steps if isinstance(s, Compute)]
+        self.column = {s.value for s in self.computes if s.expression == COLUMN and s.where == INNER}
         self.reductions = [s for s in loop.steps if isinstance(s, Reduce)]
         self.totals = [s for s in self.reductions if s.target == "SCALAR"]
 
@@ -159,11 +159,11 @@ class _RegionText:
             return []
         own = [s for s in reductions if s.target != "ROW"]
         made = {s.value for s in computes}
-        read = dict.fromkeys(x for s in computes for x in s.inputs) | dict.fromkeys(s.input for s in reductions)
+        read = dict.fromkeys([*(x for s in computes for x in s.inputs), *(s.input for s in reductions)])
         return [
             *(f"        v{s.value} = {_start(s)}" for s in own),
             "        for c in range(columns):",
-            *(self._fetch(x) for x in read if x in self.column or (x in self.home and x not in made)),
+            *(self._fetch(x) for x in read if x not in made and (x in self.column or x in self.home)),
             *self._steps(INNER, level),
             *(f"            {self._update(s)}" for s in reductions),
             *(self._keep(x) for x in made if x in self.home),
@@ -189,10 +189,12 @@ class _RegionText:
 
     def _steps(self, where, level=None):
         steps = (s for s in self.computes if s.where == where and level in (None, s.level))
-        return [
-            f"{'    ' * INDENT[where]}v{s.value} = {_call(s.expression, [f'v{x}' for x in s.inputs], s.dtype)}"
-            for s in steps
-        ]
+        return [f"{'    ' * INDENT[where]}v{s.value} = {self._computed(s)}" for s in steps]
+
+    def _computed(self, s):
+        if s.expression == COLUMN:
+            return {INNER: "c", IN_ROW: "r"}.get(s.where, "0")  # numbers of rows where it stands upright
+        return _call(s.expression, [f"v{x}" for x in s.inputs], s.dtype)
 
     def _loads(self, kind, where):
         loads = (a for a in self.loop.loads if a.kind == kind)

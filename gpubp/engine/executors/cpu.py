@@ -46,9 +46,11 @@ class CPU:
     def __init__(self, program: Program, device, store=None):
         self.program, self.memory = program, Memory(program, device, store)
         self.segments = program.segments
+        self.callers = [s for s in self.segments if s not in program.layout.sizes]
         self.tables: dict[int, Table] = {}
         self.context = np.zeros(native.SEGMENTS + 2 * len(self.segments), np.int64)
         self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
+        self._set_context(program.layout.sizes)
         self.arguments = np.zeros(interpreter.DONE + 1, np.int64)
         self._run = SIGNATURE(compile.address(RUN))
 
@@ -56,7 +58,8 @@ class CPU:
         """Runs all parts for `steps` batches of `rows` rows; how many were done. Raises Stopped after a failure."""
         self.memory.set_rows(rows)
         table = self.tables.get(rows) or self.tables.setdefault(rows, self._bind(rows))
-        self._set_context()
+        self.context[native.STATUS] = native.OK
+        self._set_context(self.callers)
         self.arguments[:] = (
             table.code.ctypes.data,
             table.starts.ctypes.data,
@@ -83,11 +86,11 @@ class CPU:
         SIGNATURE(kernel)(context.ctypes.data, row.ctypes.data)
         return out
 
-    def _set_context(self):
-        self.context[native.STATUS] = native.OK
-        for k, segment in enumerate(self.segments):
+    def _set_context(self, segments):
+        """Tells the kernels where segments are: the program's own stay where they are, the caller's come and go."""
+        for segment in segments:
             buffer = self.memory.buffers[segment]
-            self.context[native.SEGMENTS + 2 * k :][:2] = buffer.ctypes.data, buffer.nbytes
+            self.context[self._position(segment) :][:2] = buffer.ctypes.data, buffer.nbytes
 
     def _bind(self, rows: int) -> Table:
         """The table for a number of rows: extents change with it, places do not."""

@@ -55,9 +55,10 @@ def _nest(i: Instruction, places, rows) -> Lowered:
 
 
 def library(step: Instruction) -> str:
-    """The dtype whose functions compute a step: that of the result, or of what is asked about."""
+    """The dtype whose functions compute a step: that of the result, or of what is asked about (casts are told)."""
     out = step.outputs[0]
-    return (step.inputs[0] if out.dtype.kind == "b" and step.inputs else out).dtype.name
+    asked = out.dtype.kind == "b" and step.inputs and "dtype" not in step.attrs
+    return (step.inputs[0] if asked else out).dtype.name
 
 
 class _Loop:

@@ -1,0 +1,36 @@
+# make demo, test, lint, clean. VENV=folder and PYTHON=interpreter choose others.
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+RUN = $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+# Fetches MNIST, trains with a live bar, prints the test accuracy, saves the model and a learning curve.
+demo: $(VENV)/installed-plot
+	$(RUN)/gpubp train mnist --hidden 512,512 --epochs 10 --dropout 0.3 \
+		--model mnist.safetensors --curve mnist-learning-curve.png
+
+test: $(VENV)/installed-test
+	$(RUN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+# gpubp itself, editable, with the packages of one of the extras that pyproject.toml names.
+$(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	touch $@
+
+$(VENV)/bin/python:
+	@test -n '$(PYTHON)' || { echo 'gpubp needs Python 3.11 or later, and none was found' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit("gpubp needs Python 3.11 or later: make PYTHON=..." * (sys.version_info < (3, 11)))'
+	$(PYTHON) -m venv $(VENV)
+
+# Everything that the targets above have made.
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -f mnist.safetensors mnist-learning-curve.png
+	find gpubp kernels tests bench examples -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,256 @@
+"""The command: training, measuring and predicting from the shell, what doctor tells, and how errors end."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import gpubp
+from gpubp import cli, doctor
+
+RUNNER = CliRunner()
+
+
+def run(*arguments, code=0):
+    result = RUNNER.invoke(cli.app, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def fails(*arguments):
+    """The one line that a user reads."""
+    result = run(*arguments, code=2)
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def picture_set(n, seed):
+    """Bytes in 3 by 2, of three classes: which of the columns, weighed, is the brightest."""
+    x = np.random.default_rng(seed).integers(0, 256, (n, 3, 2), dtype=np.uint8)
+    return x, x.sum(axis=2, dtype=np.int64).argmax(axis=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    (x_train, y_train), (x_test, y_test) = picture_set(600, 0), picture_set(200, 1)
+    np.savez(folder / "tiny.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    np.save(folder / "rows.npy", x_test[:5])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    """A model file, and what training it printed."""
+    model, curve = folder / "tiny.safetensors", folder / "curve.png"
+    options = ["--hidden", "16", "--epochs", 8, "--batch-size", 16, "--learning-rate", 0.01, "--dropout", 0.1]
+    result = run("train", folder / "tiny.npz", *options, "--model", model, "--curve", curve)
+    return model, result.stdout
+
+
+@pytest.fixture(autouse=True)
+def there(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+
+# Train, evaluate, predict
+
+
+def test_train_prints_epochs_and_accuracy_and_writes_both_files(trained, folder):
+    model, output = trained
+    lines = output.splitlines()
+    assert lines[0] == "6-16-3: 163 weights, 600 rows to train on, 200 to test"
+    assert [re.match(r"epoch (\d)/8  .* samples/s  loss \S+  accuracy 0\.\d{4}$", line)[1] for line in lines[1:9]] == [
+        *"12345678"
+    ]
+    accuracy = float(re.fullmatch(r"test accuracy (\d\d\.\d\d) %", lines[9])[1])
+    assert accuracy > 90
+    net = gpubp.load_model(model)
+    x, y = picture_set(200, 1)
+    hits = net.predict(x.reshape(200, 6).astype(np.float32) / 255).argmax(axis=1) == y
+    assert accuracy == pytest.approx(100 * hits.mean(), abs=0.005)
+    assert net.optimizer.learning_rate == 0.01
+    assert [type(layer).__name__ for layer in net.layers] == ["Input", "Dense", "Dropout", "Dense"]
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_train_is_a_function_of_the_seed(folder):
+    def weights(seed, name):
+        run("train", "tiny.npz", "--hidden", "", "--epochs", 1, "--seed", seed, "--model", name, "--verbose", 0)
+        return gpubp.load_model(name).get_weights()[0].tobytes()
+
+    assert weights(1, "a.safetensors") == weights(1, "b.safetensors") != weights(2, "c.safetensors")
+    assert (folder / "tiny-learning-curve.png").exists()  # the default, in the working folder
+
+
+def test_evaluate_prints_what_training_measured(trained):
+    model, output = trained
+    lines = run("evaluate", model, "tiny.npz").stdout.splitlines()
+    found = json.loads(run("evaluate", model, "tiny.npz", "--json").stdout)
+    assert lines == [f"{name} {value:.6g}" for name, value in found.items()]
+    assert found.keys() == {"loss", "accuracy"}
+    assert f"test accuracy {100 * found['accuracy']:.2f} %" in output
+
+
+def test_predict_prints_probabilities_or_classes(trained):
+    model, _ = trained
+    printed = np.loadtxt(run("predict", model, "rows.npy").stdout.splitlines())
+    assert printed.shape == (5, 3)
+    assert np.allclose(printed.sum(axis=1), 1, atol=1e-5)
+    classes = np.loadtxt(run("predict", model, "rows.npy", "--classes").stdout.splitlines(), np.int64)
+    assert classes.tolist() == printed.argmax(axis=1).tolist()
+
+
+def test_predict_writes_arrays(trained, folder):
+    model, _ = trained
+    for name in ("out.npy", "plainly-named"):
+        assert run("predict", model, "tiny.npz", "--output", name).stdout == ""
+        outputs = np.load(folder / name)
+        assert (outputs.shape, outputs.dtype) == ((200, 3), np.float32)
+    run("predict", model, "tiny.npz", "--output", "classes.npy", "--classes")
+    assert np.load(folder / "classes.npy").tolist() == outputs.argmax(axis=1).tolist()
+
+
+def test_one_output_has_two_classes():
+    assert cli.classes_of(np.array([[0.2], [0.5], [0.7]])).tolist() == [0, 0, 1]
+
+
+def test_bytes_are_scaled_and_numbers_are_not():
+    assert cli.scaled(np.array([0, 51, 255], np.uint8)).tolist() == np.float32([0, 0.2, 1]).tolist()
+    for x in (np.array([0.0, 51.0]), np.array([0, 51])):
+        assert cli.scaled(x) is x
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "mnits"], "a data set is mnist or a .npz file; this is 'mnits'"),
+        (["train", "absent.npz"], "No such file or directory: 'absent.npz'"),
+        (["train", "text.npz"], "holds no arrays"),
+        (["train", "cut.npz"], "holds no arrays"),
+        (["train", "half.npz"], "half.npz has no y_train, x_test, y_test; it has x_train"),
+        (["train", "floats.npz"], "y must hold an integer for each row; it has dtype float64"),
+        (["train", "negative.npz"], "y must number the classes from 0; it reaches from -1 to 3"),
+        (["train", "flat.npz"], "x must have rows of features; its shape is (4,)"),
+        (["train", "tiny.npz", "--hidden", "5;5"], "--hidden takes widths with commas between, such as 512,512"),
+        (["train", "tiny.npz", "--hidden", "0"], "units must be a positive int"),
+        (["train", "tiny.npz", "--activation", "rely"], "unknown activation 'rely'; did you mean 'relu'?"),
+        (["train", "tiny.npz", "--optimizer", "adm"], "unknown optimizer 'adm'; did you mean 'adam'?"),
+        (["train", "tiny.npz", "--learning-rate", "-1"], "learning_rate must be at least 0"),
+        (["train", "tiny.npz", "--dropout", "1"], "rate must be in [0, 1)"),
+        (["train", "tiny.npz", "--seed", "-1"], "a seed is an int of at least 0"),
+        (["train", "tiny.npz", "--verbose", "loud"], "verbose must be 0, 1, 2 or 'auto'"),
+        (["train", "tiny.npz", "--model", "no/model"], "there is no folder no, where model is to be written"),
+        (["train", "tiny.npz", "--curve", "no/c.png"], "there is no folder no, where c.png is to be written"),
+        (["evaluate", "absent", "tiny.npz"], "No such file or directory: 'absent'"),
+        (["evaluate", "text.npz", "tiny.npz"], "text.npz is damaged or not a model file"),
+        (["predict", "tiny.safetensors", "rows.npz"], "No such file or directory: 'rows.npz'"),
+        (["predict", "tiny.safetensors", "objects.npy"], "objects.npy holds no arrays of numbers"),
+        (["predict", "tiny.safetensors", "wide.npy"], "x must have shape (rows, 6); its shape is (2, 7)"),
+        (["predict", "tiny.safetensors", "words.npy"], "x must hold numbers"),
+    ],
+)
+def test_errors_end_in_one_line(trained, folder, arguments, message):
+    y = np.array([-1, 0, 1, 3])
+    (folder / "text.npz").write_text("this is no archive")
+    (folder / "cut.npz").write_bytes((folder / "tiny.npz").read_bytes()[:500])
+    np.savez(folder / "half.npz", x_train=y)
+    for name, x, labels in (("floats", y[:, None], y / 2), ("negative", y[:, None], y), ("flat", y, abs(y))):
+        np.savez(folder / f"{name}.npz", x_train=x, y_train=labels, x_test=x, y_test=labels)
+    np.save(folder / "objects.npy", np.array([{}, None]), allow_pickle=True)
+    np.save(folder / "wide.npy", np.zeros((2, 7)))
+    np.save(folder / "words.npy", np.array([["a"] * 6]))
+    assert message in fails(*arguments)
+
+
+def test_numbers_out_of_range_are_refused_by_their_option():
+    assert "--epochs" in run("train", "mnist", "--epochs", 0, code=2).stderr
+    assert "--batch-size" in run("train", "mnist", "--batch-size", 0, code=2).stderr
+
+
+def test_without_matplotlib_there_is_a_note_and_no_curve(folder, monkeypatch):
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    options = ["tiny.npz", "--hidden", "", "--epochs", 1, "--verbose", 0, "--model", "plain.safetensors"]
+    (folder / "tiny-learning-curve.png").unlink(missing_ok=True)
+    result = run("train", *options)
+    assert "pip install 'gpubp[plot]'" in result.stderr
+    assert "test accuracy" in result.stdout
+    assert not (folder / "tiny-learning-curve.png").exists()
+    assert "a learning curve needs matplotlib" in fails("train", *options, "--curve", "c.png")
+
+
+# Doctor
+
+
+def test_doctor_trains_and_says_so():
+    lines = run("doctor").stdout.splitlines()
+    assert lines[0].split() == ["gpubp", gpubp.cli.metadata.version("gpubp")]
+    assert any(re.match("training +works: a 2-4-2 net learned: .*40 steps", line) for line in lines)
+
+
+def test_doctor_knows_versions_threads_and_the_cache():
+    facts = json.loads(run("doctor", "--json").stdout)
+    assert facts["packages"]["numpy"] == np.__version__
+    assert facts["python"] == {"version": sys.version.split()[0], "executable": sys.executable}
+    assert facts["devices"] == ["cpu"]
+    assert facts["training"]["works"] is True
+    assert all(pool["num_threads"] >= 1 and os.path.exists(pool["filepath"]) for pool in facts["threads"])
+    assert facts["cache"]["bytes"] > 0
+    assert not facts["cache"]["temporary"]
+
+
+def test_doctor_fails_where_training_does(monkeypatch):
+    def broken():
+        raise OSError("no kernels today")
+
+    monkeypatch.setattr(doctor, "_train", broken)
+    assert "training       fails: OSError: no kernels today" in run("doctor", code=1).stdout
+    assert json.loads(run("doctor", "--json", code=1).stdout)["training"]["works"] is False
+
+
+def test_doctor_gives_the_command_that_mends_what_is_missing(monkeypatch):
+    facts = doctor.examine()
+    facts["packages"] |= {"numba": None, "matplotlib": None}
+    facts["cache"]["temporary"] = True
+    commands = [one["command"] for one in doctor.advice(facts)]
+    assert commands[0].endswith("-m pip install numba")
+    assert commands[1].endswith("-m pip install 'gpubp[plot]'")
+    assert "GPUBP_CACHE" in commands[2]
+    assert any("numba missing" in line for line in doctor.lines(facts))
+
+
+def test_the_driver_is_asked_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.driver() is None
+    tool = tmp_path / "nvidia-smi"
+    for script, answer in (("echo 'NVIDIA H100, 570.1'", ["NVIDIA H100, 570.1"]), ("exit 9", None)):
+        tool.write_text(f"#!/bin/sh\n{script}\n")
+        tool.chmod(0o755)
+        assert doctor.driver() == answer
+
+
+# The process
+
+
+def test_help_is_quick_since_nothing_heavy_is_imported():
+    code = (
+        "import sys; from gpubp.cli import main\n"
+        "try: main()\n"
+        "finally: print([m for m in ('numba', 'scipy', 'matplotlib', 'gpubp.kernels') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert all(command in result.stdout for command in ("train", "evaluate", "predict", "doctor"))
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version():
+    assert run("--version").stdout == f"gpubp {gpubp.cli.metadata.version('gpubp')}\n"
