@@ -1,7 +1,10 @@
 # make demo, test, lint, clean. VENV=folder and PYTHON=interpreter choose others.
 
 VENV ?= .venv
-PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+# The newest that runs and can make environments: a name on the path alone may be a stand-in of a version manager.
+TRIAL = import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$p -c '$(TRIAL)' 2> /dev/null && echo $$p && break; done)
 RUN = $(VENV)/bin
 
 .PHONY: demo test lint clean
@@ -14,20 +17,18 @@ demo: $(VENV)/installed-plot
 test: $(VENV)/installed-test
 	$(RUN)/python -m pytest
 
-lint: $(VENV)/installed-dev
+lint: $(VENV)/installed-dev,plot
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 
-# gpubp itself, editable, with the packages of one of the extras that pyproject.toml names.
+# gpubp itself, editable, with the packages of extras that pyproject.toml names.
 $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	touch $@
 
 $(VENV)/bin/python:
-	@test -n '$(PYTHON)' || { echo 'gpubp needs Python 3.11 or later, and none was found' >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit("gpubp needs Python 3.11 or later: make PYTHON=..." * (sys.version_info < (3, 11)))'
-	$(PYTHON) -m venv $(VENV)
+	$(or $(PYTHON),$(error gpubp needs Python 3.11 or later with its venv module: make PYTHON=...)) -m venv $(VENV)
 
 # Everything that the targets above have made.
 clean:

@@ -34,6 +34,7 @@ ONE_THREAD = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
 ON_CPU = {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+TUNING = ("OPENBLAS_", "OMP_", "MKL_")  # what the caller has set; without it each library chooses its own kernels
 ROUNDS = range(5, 201)
 TOLERANCE = 1e-3  # of mean losses of an epoch, relative: float32 sums in different orders, over up to 4,096 updates
 
@@ -49,13 +50,18 @@ class Timed:
     loss: float | None = None
 
 
+def environment() -> dict[str, str]:
+    """That of the contenders: the caller's, but for what chooses kernels, threads and devices."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(TUNING)} | ONE_THREAD | ON_CPU
+
+
 class Process:
     """A contender in a process of its own."""
 
     def __init__(self, name: str, case: Case):
         self.process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("contenders.py"), name],
-            env=os.environ | ONE_THREAD | ON_CPU,
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -101,9 +107,9 @@ def add(timed: Timed, answer: dict, case: Case):
     timed.loss = answer["loss"]
 
 
-def ratio(timed: Timed, other: Timed) -> float:
+def ratio(timed: Timed, other: Timed, clock: str = "seconds") -> float:
     """The time of one over that of another: the median of the rounds' ratios, which load from outside hits alike."""
-    return median(a / b for a, b in zip(timed.seconds, other.seconds, strict=True))
+    return median(a / b for a, b in zip(getattr(timed, clock), getattr(other, clock), strict=True))
 
 
 def disagreeing(results: dict[str, Timed]) -> list[str]:
@@ -126,7 +132,8 @@ def table(case: Case, results: dict[str, Timed]) -> str:
             f"{busy:7.2f}{loss:>10}  {t.note}"
         )
     if "JAX" in results:
-        lines.append(f"  gpubp takes {ratio(results['gpubp'], results['JAX']):.3f} of the time of JAX")
+        wall, processor = (ratio(results["gpubp"], results["JAX"], clock) for clock in ("seconds", "processor"))
+        lines.append(f"  gpubp takes {wall:.3f} of the time of JAX, {processor:.3f} of its processor time")
     return "\n".join(lines)
 
 

@@ -105,8 +105,9 @@ less = elementwise("less", "{0} < {1}", np.less, _flat(2), _bool, smooth=False)
 less_equal: Op = elementwise("less_equal", "{0} <= {1}", np.less_equal, _flat(2), _bool, smooth=False)
 equal = elementwise("equal", "{0} == {1}", np.equal, _flat(2), _bool, smooth=False)
 not_equal = elementwise("not_equal", "{0} != {1}", np.not_equal, _flat(2), _bool, smooth=False)
-logical_and = elementwise("logical_and", "{0} & {1}", np.logical_and, _flat(2), _bool, smooth=False)
-logical_or = elementwise("logical_or", "{0} | {1}", np.logical_or, _flat(2), _bool, smooth=False)
+_TRUTHS = (((np.array([[False], [True]]), np.array([False, True])), {}),)
+logical_and = elementwise("logical_and", "{0} & {1}", np.logical_and, _flat(2), _bool, smooth=False, examples=_TRUTHS)
+logical_or = elementwise("logical_or", "{0} | {1}", np.logical_or, _flat(2), _bool, smooth=False, examples=_TRUTHS)
 isnan = elementwise("isnan", "isnan", np.isnan, _flat(1), _bool, smooth=False)
 isfinite = elementwise("isfinite", "isfinite", np.isfinite, _flat(1), _bool, smooth=False)
 
@@ -118,6 +119,10 @@ where = elementwise(
     dtype=lambda condition, a, b: a,
     common=(1, 2),
     smooth=False,
+    examples=(
+        ((np.array([True, False, True]), (2, 3), (2, 1)), {}),
+        ((np.array([[True], [False]]), (3,), (2, 3)), {}),
+    ),
 )
 
 _cast = elementwise(

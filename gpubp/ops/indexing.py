@@ -28,6 +28,7 @@ take_rows = register(
     kernel="gather.take_rows",
     views=_rows_views,
     smooth=False,
+    examples=((((5, 3), np.array([4, 0, 4])), {"dtype": "float32"}), (((5,), np.array([1])), {"dtype": "float64"})),
 )
 
 
@@ -44,6 +45,7 @@ check_index = elementwise(
     _checked,
     lambda dy, y, index, depth: (None, None),
     smooth=False,
+    examples=(((np.array([0, 4, 2]), np.array(5)), {}),),
 )
 
 

@@ -28,4 +28,5 @@ random_keep = register(
     views=lambda seed, step, out, shape, rate, stream: ((1,), (1,), _matrix(out)),
     options=lambda seed, step, out, shape, rate, stream: (stream, keep_threshold(rate)),
     smooth=False,
+    examples=(((np.array(7), np.array(3)), {"shape": (3, 11), "rate": 0.4, "stream": 2}),),
 )

@@ -37,14 +37,16 @@ class Op:
     view: bool = False
     smooth: bool = True  # differentiable twice wherever `domain` reaches
     domain: tuple[float, float] = (-2.0, 2.0)  # where tests draw the elements of inputs from
-    examples: tuple = ()  # ((shapes of inputs...), attrs) for the tests; elementwise ops have default ones
+    examples: tuple = ()  # ((arrays or shapes of inputs...), attrs) for the tests; elementwise ops have default ones
 
     def __call__(self, *inputs, **attrs):
         graph = graph_of(*inputs)
         if graph is not None:
             return graph.record(self, inputs, attrs)
+        arrays = harmonised(self, inputs)
+        self.shape(*(a.shape for a in arrays), **attrs)  # refuses what does not fit, as recording does
         with np.errstate(all="ignore"):
-            return self.reference(*harmonised(self, inputs), **attrs)
+            return self.reference(*arrays, **attrs)
 
     def __reduce__(self):
         """Ops are pickled, and copied, by name."""

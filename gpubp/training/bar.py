@@ -44,7 +44,7 @@ class Bar(Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.rows = epoch, 0
         self.start, self.pace = time.perf_counter(), Pace()
-        self.live.start()
+        self.live.start(refresh=True)
 
     def on_progress(self, rows, logs=None):
         self.rows = rows

@@ -21,7 +21,7 @@ class Lowered:
 def lower(instruction: Instruction, places: dict, rows: int) -> Lowered:
     """The kernel of an instruction for a number of rows, which changes extents alone."""
     if instruction.region:
-        return _Loop(instruction, places).lowered(rows)
+        return _Loop(instruction, instruction.region, places).lowered(rows)
     if instruction.op.kernel:
         return _written(instruction, places, rows)
     return _nest(instruction, places, rows)
@@ -68,9 +68,8 @@ class _Loop:
     overlap, would not vectorise.
     """
 
-    def __init__(self, instruction: Instruction, places):
-        self.instruction, self.places = instruction, places
-        self.region: Region = instruction.region
+    def __init__(self, instruction: Instruction, region: Region, places):
+        self.instruction, self.region, self.places = instruction, region, places
         self.values: dict = {}
         self.arrays: dict[tuple, Operand] = {}
 

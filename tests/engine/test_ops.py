@@ -1,0 +1,213 @@
+"""All ops, by themselves: a new one is found in the registry and needs no line here."""
+
+import inspect
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from scipy import special
+
+import gpubp
+from gpubp import ops
+from gpubp.engine.trace import Graph
+from gpubp.ops.registry import REGISTRY, dims
+
+# A graph is what these are made for: `iota` has no input to find it by, `stop_gradient` is not what it seems to be.
+ALONE = {"iota", "stop_gradient"}
+SHAPES = {1: [((3, 4),), ((1, 1),), ((17,),)], 2: [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 5)), ((), (2, 3))]}
+SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-310, 1e-40, -1e-40, 1e300, 1e30, 0.5, -2.0]
+
+
+def arity(op):
+    """How many inputs an op takes, from its gradient rule, which gets them after dy and y."""
+    parameters = list(inspect.signature(op.gradient).parameters.values())[2:]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return len(op.gradient(None, None))
+    return len(parameters)
+
+
+def examples():
+    for op in REGISTRY.values():
+        if op.name not in ALONE:
+            for k, example in enumerate(op.examples or [(shapes, {}) for shapes in SHAPES[arity(op)]]):
+                yield pytest.param(op, *example, id=f"{op.name}-{k}")
+
+
+CASES = list(examples())
+
+
+def drawn(op, inputs, dtype=np.float64, seed=0):
+    """The example's inputs: arrays as they are, shapes filled from the op's domain."""
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(*op.domain, x).astype(dtype) if isinstance(x, tuple) else x for x in inputs]
+
+
+def test_every_op_is_met():
+    assert {c.values[0].name for c in CASES} | ALONE == set(REGISTRY)
+    assert len(CASES) > 100
+
+
+@pytest.mark.parametrize(("op", "inputs", "attrs"), CASES)
+def test_the_shape_and_dtype_rules_tell_what_the_reference_gives(op, inputs, attrs):
+    arrays = drawn(op, inputs)
+    result, graph = op(*arrays, **attrs), Graph()
+    symbol = graph.record(op, [graph.capture(np.asarray(a)) for a in arrays], attrs)
+    assert symbol.dims == np.shape(result)
+    assert symbol.dtype == result.dtype
+
+
+@pytest.mark.parametrize(("op", "inputs", "attrs"), CASES)
+def test_gradients_equal_finite_differences(op, inputs, attrs):
+    arrays = drawn(op, inputs)
+    floats = [k for k, a in enumerate(arrays) if a.dtype.kind == "f"]
+    if op(*arrays, **attrs).dtype != np.float64 or not floats or op.name == "take_rows":
+        assert not any(g is not None for g in recorded_gradient(op, arrays, attrs))
+        return
+
+    def function(chosen):
+        given = dict(zip(floats, chosen, strict=True))
+        return op(*(given.get(k, a) for k, a in enumerate(arrays)), **attrs)
+
+    gpubp.gradcheck(function, [arrays[k] for k in floats], order=2 if op.smooth else 1)
+
+
+def recorded_gradient(op, arrays, attrs):
+    graph = Graph()
+    symbols = [graph.capture(np.asarray(a)) for a in arrays]
+    y = graph.record(op, symbols, attrs)
+    return op.gradient(y, y, *symbols, **attrs)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("op", "inputs", "attrs"), CASES)
+def test_the_cpu_executor_equals_the_reference(op, inputs, attrs, dtype):
+    function = lambda *xs: op(*xs, **attrs)  # noqa: E731
+    compiled, reference = gpubp.compile(function), gpubp.compile(function, executor="reference")
+    for seed in range(3):
+        arrays = drawn(op, inputs, dtype, seed)
+        agree(compiled(*arrays), reference(*arrays))
+
+
+def agree(found, wanted):
+    assert found.dtype == wanted.dtype
+    assert found.shape == wanted.shape
+    tolerance = 8 * np.finfo(found.dtype).eps if found.dtype.kind == "f" else 0
+    np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "op",
+    [pytest.param(o, id=o.name) for o in REGISTRY.values() if o.expression and not o.examples and o.name not in ALONE],
+)
+def test_special_values_are_what_numpy_makes_of_them(op, dtype):
+    """NaN, infinities, zeros of both signs and denormals, each with each: the same kind of value in the same places."""
+    if op.name == "check_finite":
+        pytest.skip("stops at what is not finite, as another test says")
+    values = np.array(SPECIAL).astype(dtype) if dtype == np.float64 else np.array(SPECIAL[:8] + SPECIAL[9:], dtype)
+    arrays = [values] if arity(op) == 1 else [values[:, None], values]
+    found, wanted = gpubp.compile(lambda *xs: op(*xs))(*arrays), op(*arrays)
+    if found.dtype.kind == "f":
+        for what in (np.isnan, np.isposinf, np.isneginf):
+            np.testing.assert_array_equal(what(found), what(wanted), err_msg=f"{what.__name__} of {arrays}")
+        finite = np.isfinite(wanted)
+        np.testing.assert_allclose(found[finite], wanted[finite], rtol=8 * np.finfo(dtype).eps)
+    else:
+        np.testing.assert_array_equal(found, wanted)
+
+
+def mlp(np_like, logsumexp):
+    """A loss over (w, v, b) with one hidden layer, written for gpubp.ops and autograd.numpy alike."""
+
+    def loss(p, x, hot):
+        h = np_like.tanh(np_like.dot(x, p["w"]) + p["b"])
+        z = np_like.dot(np_like.maximum(h, 0.1), p["v"])
+        return np_like.mean(logsumexp(z) - np_like.sum(z * hot, 1)) + 0.1 * np_like.sum(p["w"] * p["w"])
+
+    return loss
+
+
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+def test_gradients_of_a_net_equal_those_of_hips_autograd(executor):
+    rng = np.random.default_rng(0)
+    p = {"w": rng.standard_normal((4, 6)), "b": rng.standard_normal(6), "v": rng.standard_normal((6, 3))}
+    x, hot = rng.standard_normal((9, 4)), np.eye(3)[rng.integers(0, 3, 9)]
+    wanted = autograd.grad(mlp(anp, lambda z: anp.log(anp.sum(anp.exp(z), 1))))(p, x, hot)
+    _, found = gpubp.value_and_grad(mlp(ops, ops.logsumexp), executor=executor)(p, x, hot)
+    for name in p:
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-12, atol=1e-14)
+
+
+AUTOGRAD = sorted(
+    n for n in REGISTRY if callable(getattr(anp, n, None)) and REGISTRY[n].expression and not REGISTRY[n].examples
+)
+
+
+@pytest.mark.parametrize("name", AUTOGRAD)
+def test_gradients_of_ops_equal_those_of_hips_autograd(name):
+    op, other = REGISTRY[name], getattr(anp, name)
+    arrays = drawn(op, ((3, 4), (4,))[: arity(op)])
+    if all(g is None for g in recorded_gradient(op, arrays, {})):
+        return
+    for k in range(len(arrays)):
+        wanted = autograd.grad(lambda *xs: anp.sum(other(*xs) * 1.5), k)(*arrays)
+        found = gpubp.grad(lambda *xs: ops.sum(op(*xs) * 1.5), k, executor="reference")(*arrays)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_autograd_knows_most_ops():
+    assert {"exp", "tanh", "divide", "maximum", "power", "log1p"} <= set(AUTOGRAD)
+
+
+X = np.random.default_rng(1).standard_normal((4, 5)) * 2
+COMPOSED = {
+    "softmax": (lambda: ops.softmax(X), special.softmax(X, 1)),
+    "log_softmax": (lambda: ops.log_softmax(X), special.log_softmax(X, 1)),
+    "logsumexp": (lambda: ops.logsumexp(X), special.logsumexp(X, 1)),
+    "logsumexp of -inf": (lambda: ops.logsumexp(np.full((1, 3), -np.inf)), np.array([-np.inf])),
+    "mean": (lambda: ops.mean(X, axis=0), X.mean(0)),
+    "mean of integers": (lambda: ops.mean(np.arange(4)), np.float32(1.5)),
+    "sum over two axes": (lambda: ops.sum(X[:, :, None] * np.ones(2), axis=(0, 2)), 2 * X.sum(0)),
+    "max": (lambda: ops.max(X, axis=1, keepdims=True), X.max(1, keepdims=True)),
+    "min": (lambda: ops.min(X), X.min()),
+    "argmax": (lambda: ops.argmax(X), X.argmax(1)),
+    "argmax of ties and NaN": (lambda: ops.argmax([[1.0, 1.0, 0.0], [0.0, np.nan, 9.0]]), np.array([0, 1])),
+    "one_hot": (lambda: ops.one_hot([2, 0], 3), np.eye(3, dtype=np.float32)[[2, 0]]),
+    "clip": (lambda: ops.clip(X, -1.0, 1.0), X.clip(-1, 1)),
+    "reciprocal": (lambda: ops.reciprocal(X), 1 / X),
+    "sigmoid": (lambda: ops.sigmoid(X), special.expit(X)),
+    "transpose": (lambda: ops.transpose(X), X.T),
+    "squeeze": (lambda: ops.squeeze(ops.expand_dims(X, 1), 1), X),
+    "matmul of three axes": (lambda: ops.matmul(X.reshape(2, 2, 5), X.T), X.reshape(2, 2, 5) @ X.T),
+    "dot of vectors": (lambda: ops.dot(X[0], X[1]), X[0] @ X[1]),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_compositions_equal_numpys_and_scipys(name):
+    act, wanted = COMPOSED[name]
+    found = act()
+    assert found.dtype == wanted.dtype
+    np.testing.assert_allclose(found, wanted, rtol=1e-13)
+
+
+def test_stop_gradient_is_a_constant_to_differentiation():
+    f = lambda x: ops.sum(x * ops.stop_gradient(x))  # noqa: E731
+    np.testing.assert_allclose(gpubp.grad(f)(X), X)
+
+
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+def test_a_loss_that_is_not_finite_and_a_label_out_of_range_raise(executor):
+    with pytest.raises(gpubp.NonFiniteError):
+        gpubp.compile(lambda x: ops.check_finite(ops.sum(ops.log(x))), executor)(np.array([1.0, 0.0]))
+    with pytest.raises(ValueError, match=r"label 3 is not in 0\.\.2"):
+        gpubp.compile(lambda y: ops.one_hot(y, 3), executor)(np.array([0, 3]))
+
+
+def test_axes_and_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="axis 2 is out of range"):
+        ops.sum(X, axis=2)
+    with pytest.raises(ValueError, match="columns meet"):
+        ops.matmul(X, X)
+    assert dims(ops.reshape(X, (-1, 2))) == (10, 2)

@@ -1,0 +1,145 @@
+"""What people see of training: in a terminal of 80 columns, through a pipe, and how numbers are written."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gpubp.training import progress
+
+SCRIPT = """
+import sys, time
+import numpy as np, gpubp
+from gpubp.training.callbacks import Callback
+
+class Slow(Callback):
+    def on_progress(self, rows, logs=None):
+        time.sleep(0.02)
+
+x, y = np.random.default_rng(0).random((640, 3), np.float32), np.arange(640) % 2
+model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2, "softmax")])
+model.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"], run_eagerly=True)
+validation = (x, y) if "validate" in sys.argv else None
+model.fit(x, y, batch_size=8, epochs=3, callbacks=[Slow()], validation_data=validation)
+print("after")
+"""
+TOKENS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]|[^\x1b\r\n]+")
+
+
+def in_terminal(*arguments):
+    """What a process writes to a terminal of 80 columns."""
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, np.array([24, 80, 0, 0], np.uint16).tobytes())
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80"}
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], stdout=theirs, env=environment)
+    os.close(theirs)
+    written = b""
+    try:
+        while chunk := os.read(ours, 1 << 16):
+            written += chunk
+    except OSError:  # Linux says so where the other side is closed
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    return written.decode()
+
+
+def shown(written):
+    """The lines of the screen at the end, and those that were wiped out before."""
+    lines, wiped, row = [""], [], 0
+    for token in TOKENS.findall(written):
+        if token == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif token == "\x1b[1A":
+            row -= 1
+        elif token == "\x1b[2K":
+            wiped.append(lines[row])
+            lines[row] = ""
+        elif token[0] not in "\x1b\r":
+            lines[row] += token
+    return [line for line in lines if line], [line for line in wiped if line]
+
+
+@pytest.fixture(scope="module")
+def terminal():
+    return shown(in_terminal())
+
+
+def test_a_line_stays_of_each_epoch_and_nothing_of_the_bar(terminal):
+    lines, _ = terminal
+    assert len(lines) == 4
+    for epoch, line in enumerate(lines[:3], 1):
+        assert re.fullmatch(rf"epoch {epoch}/3  \d+\.\d s  [\d,]+ samples/s  loss \S+  accuracy 0\.\d+", line)
+        assert len(line) <= 80
+    assert lines[3] == "after"
+
+
+def test_the_live_line_fits_and_tells_all(terminal):
+    _, live = terminal
+    assert max(map(len, live)) <= 80
+    full = [re.search(r"epoch (\d)/3 .* loss \S+  accuracy \S+  [\d,]+ samples/s  (\d+:\d\d) left", x) for x in live]
+    assert {m[1] for m in full if m} == {"1", "2", "3"}
+    assert "preparing" in live[0]
+
+
+def test_the_cursor_comes_back():
+    written = in_terminal()
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+
+
+def test_with_validation_lines_leave_out_what_has_no_room():
+    lines, live = shown(in_terminal("validate"))
+    number = r"\d\.\d{4}"
+    for line in lines[:3]:
+        pattern = rf"epoch \d/3  loss {number}  accuracy {number}  val_loss {number}  val_accuracy {number}"
+        assert re.fullmatch(pattern, line)
+    assert max(map(len, live + lines)) <= 80
+
+
+def test_a_pipe_gets_a_line_an_epoch():
+    output = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True).stdout
+    lines = output.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3", "after"]
+    assert "\x1b" not in output
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.0000"),
+        (0.5, "0.5000"),
+        (-12.34567, "-12.3457"),
+        (1e-3, "0.0010"),
+        (9.99e-4, "9.99e-04"),
+        (1e4, "1.00e+04"),
+    ],
+)
+def test_numbers(value, text):
+    assert progress.number(value) == text
+
+
+def test_parts_are_left_out_in_order_until_the_others_fit():
+    parts = ["aaaa", "bb", "cc", "dddd"]
+    assert progress.fitted(parts, ["cc", "bb"], 18) == "aaaa  bb  cc  dddd"
+    assert progress.fitted(parts, ["cc", "bb"], 17) == "aaaa  bb  dddd"
+    assert progress.fitted(parts, ["cc", "bb"], 13) == "aaaa  dddd"
+    assert progress.fitted(parts, ["cc", "bb"], 3) == "aaaa  dddd"
+
+
+def test_epochs_have_one_width():
+    assert [progress.numbered(k, 10) for k in (0, 9)] == ["epoch  1/10", "epoch 10/10"]
+
+
+@pytest.mark.parametrize("verbose", [3, "loud", None, -1])
+def test_other_values_of_verbose_are_refused(verbose):
+    with pytest.raises(ValueError, match="verbose must be"):
+        progress.progress(verbose)
+
+
+def test_verbose_0_shows_nothing():
+    assert progress.progress(0) is None
