@@ -93,7 +93,7 @@ def measure(case: Case, names: list[str], budget: float) -> tuple[dict[str, Time
         processes = [stack.enter_context(Process(name, case)) for name in names]
         missing = {p.name: p.start["missing"] for p in processes if "missing" in p.start}
         present = [p for p in processes if p.name not in missing]
-        round_seconds = sum(p.start["warm"]["seconds"] for p in present)
+        round_seconds = 2 * sum(p.start["warm"]["seconds"] for p in present)  # each epoch goes once before, untimed
         timed = {p.name: Timed(p.start["note"], p.start["versions"]) for p in present}
         for _ in range(min(max(int(budget / round_seconds), ROUNDS.start), ROUNDS.stop - 1)):
             for p in present:

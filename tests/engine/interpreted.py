@@ -27,7 +27,7 @@ class Library:
         if name == "cast":
             return self.dtype
         (op,) = (op for op in REGISTRY.values() if op.expression == name)
-        return op.reference
+        return lambda *x: op.reference(*map(np.asarray, x))
 
 
 class Interpreted:

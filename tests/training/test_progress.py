@@ -17,7 +17,7 @@ from gpubp.training.callbacks import Callback
 
 class Slow(Callback):
     def on_progress(self, rows, logs=None):
-        time.sleep(0.02)
+        time.sleep(0.2)  # twice as long as the bar needs to be drawn again
 
 x, y = np.random.default_rng(0).random((640, 3), np.float32), np.arange(640) % 2
 model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2, "softmax")])
@@ -66,8 +66,13 @@ def shown(written):
 
 
 @pytest.fixture(scope="module")
-def terminal():
-    return shown(in_terminal())
+def written():
+    return in_terminal()
+
+
+@pytest.fixture(scope="module")
+def terminal(written):
+    return shown(written)
 
 
 def test_a_line_stays_of_each_epoch_and_nothing_of_the_bar(terminal):
@@ -87,8 +92,7 @@ def test_the_live_line_fits_and_tells_all(terminal):
     assert "preparing" in live[0]
 
 
-def test_the_cursor_comes_back():
-    written = in_terminal()
+def test_the_cursor_comes_back(written):
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
 
 
