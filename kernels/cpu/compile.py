@@ -23,7 +23,7 @@ HEADER = '''"""Generated."""
 import numpy as np
 from numba import carray
 
-from gpubp.kernels.cpu.native import checked_finite, checked_index, entry, ints, pointer
+from gpubp.kernels.cpu.native import added, checked_finite, checked_index, entry, ints, pointer
 '''
 
 

@@ -184,7 +184,7 @@ class _RegionText:
         if s.target == "ROW":
             return f"{self._element(s.value)} += v{s.input}"
         if s.op == "sum":
-            return f"v{s.value} += v{s.input}"
+            return f"v{s.value} = added(v{s.value}, v{s.input})"
         return f"v{s.value} = {LIBRARY.get(s.dtype, 'i64')}.{s.op}imum(v{s.value}, v{s.input})"
 
     def _steps(self, where, level=None):

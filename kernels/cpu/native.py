@@ -13,14 +13,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from gpubp.kernels.cpu.flags import FAST, jit
+from gpubp.kernels.cpu.flags import STEPS, jit
 
 STATUS, FAILED_ROW, SGEMM, DGEMM, SEGMENTS = range(5)
 KERNEL, NUMBER, OPERANDS = range(3)
 OK, BAD_INDEX, NOT_FINITE = range(3)
 
 I64 = ir.IntType(64)
-entry = nb.cfunc(types.void(types.int64, types.int64), cache=True, nopython=True, **FAST)
+entry = nb.cfunc(types.void(types.int64, types.int64), cache=True, nopython=True, **STEPS)
 
 
 @intrinsic
@@ -57,6 +57,12 @@ def double(typingctx, bits):
         return builder.bitcast(args[0], ir.DoubleType())
 
     return types.float64(types.int64), codegen
+
+
+@jit
+def added(total, x):
+    """total + x, in whatever order a loop of such additions is fastest."""
+    return total + x
 
 
 @jit

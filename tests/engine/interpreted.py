@@ -55,7 +55,7 @@ class Interpreted:
         names = {"ints": lambda x: x, "entry": lambda f: f, "pointer": lambda x: x, "carray": self._array}
         for name, dtype in (("f32", np.float32), ("f64", np.float64), ("i64", np.int64), ("b8", np.bool_)):
             names[name] = Library(dtype)
-        names |= {"np": np, "checked_index": _checked_index, "checked_finite": lambda ctx, row, x: x}
+        names |= {"np": np, "added": np.add, "checked_index": _checked_index, "checked_finite": lambda ctx, row, x: x}
         exec(_code(lowered.text), names)
         with np.errstate(all="ignore"):
             names["kernel"](self.context, np.array([*row, *lowered.options], np.int64))
