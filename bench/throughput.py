@@ -108,7 +108,7 @@ def add(timed: Timed, answer: dict, case: Case):
 
 
 def ratio(timed: Timed, other: Timed, clock: str = "seconds") -> float:
-    """The time of one over that of another: the median of the rounds' ratios, which load from outside hits alike."""
+    """The time of one over that of another by a clock, "seconds" or "processor": the median of the rounds' ratios."""
     return median(a / b for a, b in zip(getattr(timed, clock), getattr(other, clock), strict=True))
 
 
@@ -121,19 +121,19 @@ def disagreeing(results: dict[str, Timed]) -> list[str]:
 def table(case: Case, results: dict[str, Timed]) -> str:
     lines = [
         f"{case.name}, batch {case.batch}: {case.steps} updates a round, {len(results['gpubp'].seconds)} rounds",
-        f"  {'':14}{'µs a step':>12}{'spread':>9}{'ratio':>9}{'busy':>7}{'loss':>10}",
+        f"  {'':14}{'wall µs':>12}{'spread':>9}{'ratio':>9}{'processor µs':>16}{'ratio':>9}{'loss':>10}",
     ]
     for name, t in results.items():
-        low, middle, high = quantiles(t.seconds, n=4)
-        busy = median(p / s for p, s in zip(t.processor, t.seconds, strict=True))
+        low, wall, high = quantiles(t.seconds, n=4)
+        by_wall, by_processor = (ratio(t, results["gpubp"], clock) for clock in ("seconds", "processor"))
         loss = "" if t.loss is None else f"{t.loss:.5f}"
         lines.append(
-            f"  {name:14}{1e6 * middle:12,.2f}{(high - low) / middle:9.0%}{ratio(t, results['gpubp']):9.2f}"
-            f"{busy:7.2f}{loss:>10}  {t.note}"
+            f"  {name:14}{1e6 * wall:12,.2f}{(high - low) / wall:9.0%}{by_wall:9.2f}"
+            f"{1e6 * median(t.processor):16,.2f}{by_processor:9.2f}{loss:>10}  {t.note}"
         )
     if "JAX" in results:
         wall, processor = (ratio(results["gpubp"], results["JAX"], clock) for clock in ("seconds", "processor"))
-        lines.append(f"  gpubp takes {wall:.3f} of the time of JAX, {processor:.3f} of its processor time")
+        lines.append(f"  gpubp takes {wall:.3f} of the wall time of JAX, {processor:.3f} of its processor time")
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """Activations by name."""
 
+from gpubp.names import lookup
 from gpubp.ops import relu, sigmoid, softmax, tanh
-from gpubp.registry import lookup
 
 
 def linear(x):

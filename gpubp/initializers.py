@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpubp.registry import lookup
+from gpubp.names import lookup
 
 
 def zeros(shape, rng):

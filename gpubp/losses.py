@@ -1,8 +1,8 @@
 """Losses, written in ops: one value a row (for outputs of more axes, one a position), which training adds up."""
 
 from gpubp import ops
+from gpubp.names import lookup
 from gpubp.ops.registry import dims, value
-from gpubp.registry import lookup
 
 EPSILON = 1e-7  # probabilities are kept this far from 0 and 1, as in Keras
 

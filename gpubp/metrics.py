@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from gpubp import losses, ops
+from gpubp.names import lookup
 from gpubp.ops.registry import dims
-from gpubp.registry import lookup
 
 
 def binary_accuracy(y_true, y_pred):

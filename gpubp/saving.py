@@ -23,8 +23,8 @@ from gpubp import metrics as known_metrics
 from gpubp.layers import Input, Layer
 from gpubp.losses import Loss
 from gpubp.models import Sequential
+from gpubp.names import lookup
 from gpubp.optimizers import Optimizer
-from gpubp.registry import lookup
 
 FORMAT = "1"
 SLOTS = "optimizer"  # the optimizer's arrays are called "optimizer/slot/variable", weights as their variables

@@ -32,8 +32,8 @@ def gradcheck(
     """Checks the gradient g of a function f by one argument x: g·d is to be (f(x + eps d) - f(x - eps d)) / (2 eps).
 
     Along random directions d of each leaf of the argument, two evaluations each, or along each element. Of a function
-    that gives an array, the gradient of its product with a random array is checked. Differences that the rounding of
-    f explains count as none. Where f has a kink between x - eps d and x + eps d, its differences mean nothing.
+    that gives more than a scalar, the gradient of its product with a random array is checked. Differences that the
+    rounding of f explains count as none. Where f has a kink between x - eps d and x + eps d, they mean nothing.
 
     Arguments:
         function: takes nested dicts and lists of arrays, computes with `gpubp.ops`, returns a float64 array.
@@ -67,7 +67,8 @@ def gradcheck(
     _require_float64(arguments, argnums)
     rng = np.random.default_rng(seed)
     check = _Check(arguments, argnums, executor, rtol, eps, None if elementwise else directions, rng)
-    weights = rng.standard_normal(np.shape(_float64(compile(function, executor)(*arguments))))
+    shape = np.shape(_float64(compile(function, executor)(*arguments)))
+    weights = rng.standard_normal(shape) if shape else np.ones(())
     worst = check.largest_error(function, weights, "the derivative")
     if order == 2:
         along = [rng.standard_normal(np.shape(x)) for x in trees.flatten(arguments[argnums])]

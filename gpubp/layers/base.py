@@ -50,7 +50,12 @@ class Layer:
             self.built = True
 
     def add_weight(self, shape, initializer: Any = "glorot_uniform", name: str = "weight", dtype="float32") -> Variable:
-        """A trainable variable: its shape, initializer (a name or a function of shape and rng), name and dtype."""
+        """A trainable variable: its shape, initializer (a name or a function of shape and rng), name and dtype.
+
+        Raises ValueError if the layer has a weight of that name, by which files and optimizers would mix them up.
+        """
+        if any(v.name == f"{self.name}/{name}" for v in self.variables):
+            raise ValueError(f"the layer {self.name!r} has a weight {name!r} already; give this one another name")
         value = np.asarray(initializers.get(initializer)(tuple(shape), self.rng), dtype)
         variable = Variable(value, name=f"{self.name}/{name}", trainable=self._trainable)
         self.variables.append(variable)

@@ -1,9 +1,9 @@
 """Optimizers: how variables change from their gradients."""
 
+from gpubp.names import lookup
 from gpubp.optimizers.adam import Adam
 from gpubp.optimizers.base import Optimizer
 from gpubp.optimizers.sgd import SGD
-from gpubp.registry import lookup
 
 CLASSES = {c.__name__: c for c in (Adam, SGD)}
 ALIASES = {name.lower(): c for name, c in CLASSES.items()}

@@ -16,7 +16,10 @@ from gpubp.ops.registry import REGISTRY, dims
 # A graph is what these are made for: `iota` has no input to find it by, `stop_gradient` is not what it seems to be.
 ALONE = {"iota", "stop_gradient"}
 DONE = ALONE | {"check_finite"}
-SHAPES = {1: [((3, 4),), ((1, 1),), ((17,),)], 2: [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 5)), ((), (2, 3))]}
+SHAPES = {
+    1: [((3, 4),), ((1, 1),), ((17,),), ((2, 3, 11),)],
+    2: [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 5)), ((), (2, 3)), ((2, 1, 9), (1, 4, 1))],
+}
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-310, 1e-40, -1e-40, 1e300, 1e30, 0.5, -2.0]
 
 
@@ -105,16 +108,58 @@ def agree(found, wanted):
 )
 def test_special_values_are_what_numpy_makes_of_them(op, dtype):
     """NaN, infinities, zeros of both signs and denormals, each with each: the same kind of value in the same places."""
-    values = np.array(SPECIAL).astype(dtype) if dtype == np.float64 else np.array(SPECIAL[:8] + SPECIAL[9:], dtype)
-    arrays = [values] if arity(op) == 1 else [values[:, None], values]
-    found, wanted = gpubp.compile(lambda *xs: op(*xs))(*arrays), op(*arrays)
-    if found.dtype.kind == "f":
-        for what in (np.isnan, np.isposinf, np.isneginf):
-            np.testing.assert_array_equal(what(found), what(wanted), err_msg=f"{what.__name__} of {arrays}")
-        finite = np.isfinite(wanted)
-        np.testing.assert_allclose(found[finite], wanted[finite], rtol=8 * np.finfo(dtype).eps)
-    else:
+    values = special_values(dtype)
+    for arrays in [[values]] if arity(op) == 1 else [[values[:, None], values], [values, values[:, None]]]:
+        alike(gpubp.compile(lambda *xs: op(*xs))(*arrays), op(*arrays))
+
+
+def special_values(dtype):
+    return np.array([x for x in SPECIAL if dtype == np.float64 or abs(x) != 1e300], dtype)
+
+
+def alike(found, wanted):
+    """NaN and infinities in the same places, the rest equal to a few units in the last place."""
+    if found.dtype.kind != "f":
         np.testing.assert_array_equal(found, wanted)
+        return
+    for what in (np.isnan, np.isposinf, np.isneginf):
+        np.testing.assert_array_equal(what(found), what(wanted), err_msg=what.__name__)
+    finite = np.isfinite(wanted)
+    np.testing.assert_allclose(found[finite], wanted[finite], rtol=8 * np.finfo(found.dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("op", "inputs", "attrs"), [c for c in CASES if c.values[0].examples])
+def test_special_values_go_through_reductions_products_and_moves(op, inputs, attrs, dtype):
+    rng = np.random.default_rng(0)
+    function = lambda *xs: op(*xs, **attrs)  # noqa: E731
+    for _ in range(8):
+        arrays = drawn(op, inputs, dtype)
+        for a in arrays:
+            if a.dtype == dtype:
+                spots = rng.random(a.shape) < 0.3
+                a[spots] = rng.choice([np.nan, np.inf, -np.inf, -0.0], spots.sum())
+        alike(gpubp.compile(function)(*arrays), gpubp.compile(function, "reference")(*arrays))
+
+
+def test_fused_steps_lose_no_nan():
+    """Compilers that may reassociate make (a + b) - a a plain b, and that may multiply by reciprocals 0 / tiny NaN."""
+    a, b = np.array([1.0, np.inf, np.nan, 1e300]), np.array([2.0, 3.0, 4.0, 1e300])
+    f = gpubp.compile(lambda a, b: (a + b) - a)
+    np.testing.assert_array_equal(f(a, b), [2, np.nan, np.nan, 1e300])
+    divided = gpubp.compile(ops.divide)(np.zeros((2, 8)), np.full((2, 1), 1e-310))
+    np.testing.assert_array_equal(divided, np.zeros((2, 8)))
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1), (1, 2)])
+@pytest.mark.parametrize("op", [pytest.param(o, id=o.name) for o in REGISTRY.values() if o.reduction])
+def test_reductions_of_odd_extents_equal_the_reference(op, axes):
+    """Of one element, of widths around those of vector registers, and over axes in the middle."""
+    for shape in [(1, 1), (1, 33), (17, 1), (5, 7), (3, 40), (2, 5, 9), (4, 1, 17), (1, 6, 1)]:
+        if axes[-1] < len(shape):
+            for dtype in (np.float32, np.float64):
+                x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+                agree(gpubp.compile(lambda x: op(x, axes=axes))(x), op(x, axes=axes))
 
 
 def mlp(np_like, logsumexp):
@@ -154,6 +199,27 @@ def test_gradients_of_ops_equal_those_of_hips_autograd(name):
         wanted = autograd.grad(lambda *xs: anp.sum(other(*xs) * 1.5), k)(*arrays)
         found = gpubp.grad(lambda *xs: ops.sum(op(*xs) * 1.5), k, executor="reference")(*arrays)
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+TIED = np.array([[1.0, 3.0, 3.0, 0.0], [2.0, 2.0, 2.0, -1.0], [-4.0, 5.0, -4.0, -4.0]])
+REDUCED = {
+    "max of ties": (ops.max, anp.max),
+    "min of ties": (ops.min, anp.min),
+    "mean": (ops.mean, anp.mean),
+    "logsumexp": (ops.logsumexp, lambda x, axis: anp.log(anp.sum(anp.exp(x), axis))),
+    "softmax": (ops.softmax, lambda x, axis: anp.exp(x) / anp.sum(anp.exp(x), axis, keepdims=True)),
+    "log_softmax": (ops.log_softmax, lambda x, axis: x - anp.log(anp.sum(anp.exp(x), axis, keepdims=True))),
+}
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("name", REDUCED)
+def test_gradients_along_an_axis_equal_those_of_hips_autograd(name, axis):
+    ours, theirs = REDUCED[name]
+    wanted = autograd.grad(lambda x: anp.sum(anp.tanh(theirs(x, axis)) * 1.5))(TIED)
+    for executor in ("auto", "reference"):
+        found = gpubp.grad(lambda x: ops.sum(ops.tanh(ours(x, axis)) * 1.5), executor=executor)(TIED)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-15)
 
 
 def test_autograd_knows_most_ops():

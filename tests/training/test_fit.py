@@ -331,3 +331,25 @@ def test_two_threads_may_predict_at_once(data):
         t.join()
     assert len(results) == 4
     assert all(np.array_equal(r, wanted) for r in results)
+
+
+def test_a_layer_of_ones_own_trains_and_its_weights_need_names_of_their_own():
+    class Scaled(gpubp.layers.Layer):
+        def __init__(self, second):
+            super().__init__("scaled")
+            self.second = second
+
+        def build(self, input_shape):
+            self.scale = self.add_weight(input_shape[-1:], "ones", "scale")
+            self.shift = self.add_weight(input_shape[-1:], "zeros", self.second)
+
+        def call(self, inputs, training=False):
+            return inputs * self.scale + self.shift
+
+    x = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
+    model = gpubp.Sequential([gpubp.Input((3,)), Scaled("shift")])
+    model.compile(gpubp.optimizers.Adam(0.05), "mse")
+    model.fit(x, 3 * x - 1, epochs=300, verbose=0)
+    np.testing.assert_allclose(model.get_weights(), [[3] * 3, [-1] * 3], atol=0.01)
+    with pytest.raises(ValueError, match=r"'scaled' has a weight 'scale' already"):
+        gpubp.Sequential([gpubp.Input((3,)), Scaled("scale")])

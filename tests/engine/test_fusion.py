@@ -1,0 +1,165 @@
+"""What fusion makes of models that matter: the instructions of their training steps, held as text."""
+
+import textwrap
+
+import numpy as np
+import pytest
+
+import gpubp
+from gpubp.engine.fuse import base
+from gpubp.ops.shapes import at, size
+from gpubp.training import programs
+
+Input, Dense, Dropout = gpubp.layers.Input, gpubp.layers.Dense, gpubp.layers.Dropout
+
+
+def classifier():
+    return model("adam", "sparse_categorical_crossentropy", Input((64,)), Dense(100, "relu"), Dense(10, "softmax"))
+
+
+CLASSIFIER = """
+    gather:
+      take_rows
+      take_rows
+    forward_backward:
+      matmul
+      add relu
+      matmul
+      add reduce_max isfinite where subtract exp reduce_sum check_index iota equal log add where
+        reduce_sum subtract reduce_sum check_finite cast cast broadcast_to negative broadcast_to where
+        divide broadcast_to multiply add reduce_sum
+      matmul
+      matmul
+      greater where reduce_sum
+      matmul
+    update:
+      divide cast multiply add cast multiply expm1 negative multiply expm1 negative multiply multiply
+        add multiply square multiply add sqrt multiply divide multiply sqrt add divide subtract
+    record:
+      add add
+"""
+
+
+def exclusive_or():
+    momentum = gpubp.optimizers.SGD(0.1, momentum=0.9)
+    return model(momentum, "binary_crossentropy", Input((2,)), Dense(4, "sigmoid"), Dense(1, "sigmoid"))
+
+
+EXCLUSIVE_OR = """
+    gather:
+      take_rows
+      take_rows
+    forward_backward:
+      matmul
+      add sigmoid
+      matmul
+      add sigmoid softplus multiply subtract reduce_sum check_finite cast cast broadcast_to negative
+        multiply multiply add reduce_sum
+      matmul
+      matmul
+      subtract multiply multiply reduce_sum
+      matmul
+    update:
+      divide cast multiply negative multiply multiply add add add
+    record:
+      add add
+"""
+
+
+def regression():
+    return model("sgd", "mse", Input((13,)), Dense(32, "tanh"), Dropout(0.5), Dense(1))
+
+
+REGRESSION = """
+    gather:
+      take_rows
+      take_rows
+    forward_backward:
+      matmul
+      random_keep
+      add tanh multiply where
+      matmul
+      add subtract square reduce_sum check_finite cast cast broadcast_to multiply multiply reduce_sum
+      matmul
+      matmul
+      where multiply multiply subtract multiply reduce_sum
+      matmul
+    update:
+      divide cast multiply negative multiply add add
+    record:
+      add add
+"""
+
+
+def model(optimizer, loss, *layers):
+    made = gpubp.Sequential(layers)
+    made.compile(optimizer, loss)
+    return made
+
+
+def program_of(model, rows):
+    x = programs.Source("x", np.dtype(np.float32), model.input_shape)
+    return programs.training_program(model, model._ready(), x, programs.target_source(model), rows).program
+
+
+def forward_backward(model, rows):
+    (part,) = (p for p in program_of(model, rows).parts if p.name == "forward_backward")
+    return part
+
+
+def listed(program) -> str:
+    """A line an instruction; of a region the ops in the order in which it computes them."""
+    lines = []
+    for part in program.parts:
+        lines.append(f"{part.name}:")
+        lines += (textwrap.fill(i.name, 100, initial_indent="  ", subsequent_indent="    ") for i in part.code)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"), [(classifier, CLASSIFIER), (exclusive_or, EXCLUSIVE_OR), (regression, REGRESSION)]
+)
+def test_the_instructions_of_a_step(model, wanted):
+    found = listed(program_of(model(), 32))
+    assert found == textwrap.dedent(wanted).strip(), (
+        f"the step of {model.__name__} has other instructions now:\n{textwrap.indent(found, '    ')}"
+    )
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_forward_keeps_nothing_of_backward(activation):
+    """Of a hidden layer only the activation outlives its instruction: backward computes the slope from it."""
+    made = model("sgd", "mse", Input((8,)), Dense(16, activation), Dense(16, activation), Dense(1))
+    code = forward_backward(made, 32).code
+    activations = [i for i in code if i.name == f"add {activation}"]
+    assert [len(i.outputs) for i in activations] == [1, 1]
+    assert [i.name for i in code[:5]] == ["matmul", f"add {activation}"] * 2 + ["matmul"]
+
+
+def test_work_memory_is_what_backward_reads_and_two_more():
+    made = model(
+        "adam",
+        "sparse_categorical_crossentropy",
+        Input((784,)),
+        Dense(512, "relu"),
+        Dense(512, "relu"),
+        Dense(10, "softmax"),
+    )
+    rows, part = 128, forward_backward(made, 128)
+    nbytes = {x: 4 * size(at(x.dims, rows)) for i in part.code for x in i.outputs}
+    kept = 2 * 4 * rows * 512  # the activations of the hidden layers
+    assert max(nbytes.values()) == 4 * rows * 512
+    assert part.work <= kept + 2 * max(nbytes.values())
+
+
+@pytest.mark.parametrize("model", [classifier, exclusive_or, regression])
+def test_values_that_live_at_the_same_time_lie_apart(model):
+    """Recomputed from the instructions alone, not from the planner's own bookkeeping."""
+    rows, part = 32, forward_backward(model(), 32)
+    last = {base(x): k for k, i in enumerate(part.code) for x in i.inputs}
+    made = {x: k for k, i in enumerate(part.code) for x in i.outputs}
+    work = [x for x in made if part.places[x].segment == "work"]
+    for a in work:
+        for b in work:
+            if made[a] < made[b] < last[a]:
+                assert not part.places[a].overlaps(part.places[b], rows), (a, b)
