@@ -7,7 +7,6 @@ import pytest
 
 import gpubp
 from gpubp.engine.fuse import base
-from gpubp.ops.shapes import at, size
 from gpubp.training import programs
 
 Input, Dense, Dropout = gpubp.layers.Input, gpubp.layers.Dense, gpubp.layers.Dropout
@@ -145,11 +144,8 @@ def test_work_memory_is_what_backward_reads_and_two_more():
         Dense(512, "relu"),
         Dense(10, "softmax"),
     )
-    rows, part = 128, forward_backward(made, 128)
-    nbytes = {x: 4 * size(at(x.dims, rows)) for i in part.code for x in i.outputs}
-    kept = 2 * 4 * rows * 512  # the activations of the hidden layers
-    assert max(nbytes.values()) == 4 * rows * 512
-    assert part.work <= kept + 2 * max(nbytes.values())
+    hidden = 4 * 128 * 512  # bytes of an activation; backward reads those of both hidden layers
+    assert forward_backward(made, 128).work <= 2 * hidden + 2 * hidden
 
 
 @pytest.mark.parametrize("model", [classifier, exclusive_or, regression])
