@@ -6,6 +6,8 @@ from typing import Any
 from gpubp.engine.region import Kind, Region, lay_out
 from gpubp.engine.trace import Symbol, needed
 
+LARGEST = 64  # steps of a region: compiling one twice as large takes more than twice the time
+
 
 @dataclass(eq=False)
 class Instruction:
@@ -106,7 +108,7 @@ class Groups:
         if a is b:
             return
         members = sorted(self.members[a] + self.members[b], key=self.order.__getitem__)
-        if self._path_around(set(members)) or not _worthwhile(lay_out(members, base)):
+        if len(members) > LARGEST or self._path_around(set(members)) or not _worthwhile(lay_out(members, base)):
             return
         self.members[a] = members
         del self.members[b]

@@ -22,9 +22,16 @@ _reshape = register(
     examples=((((3, 4),), {"shape": (2, 6)}), (((3, 4),), {"shape": (12,)})),
 )
 
+
+def _broadcast_shape(x, shape):
+    if broadcast(x, shape) != shape:
+        raise ValueError(f"cannot broadcast {public(x)} to {public(shape)}")
+    return shape
+
+
 _broadcast_to = register(
     "broadcast_to",
-    shape=lambda x, shape: broadcast(x, shape),
+    shape=_broadcast_shape,
     reference=lambda x, shape: np.broadcast_to(x, shape),
     gradient=lambda dy, y, x, shape: (dy,),
     dtype=same_dtype,
@@ -70,7 +77,7 @@ def _missing(old, shape):
 
 
 def broadcast_to(x, shape):
-    """`x` repeated to `shape` by NumPy's rules."""
+    """`x` repeated to `shape` by NumPy's rules. Raises ValueError where they do not lead there."""
     x, shape = value(x), tuple(shape)
     return x if shape == dims(x) else _broadcast_to(x, shape=shape)
 
