@@ -185,6 +185,8 @@ class _RegionText:
             return f"{self._element(s.value)} += v{s.input}"
         if s.op == "sum":
             return f"v{s.value} = added(v{s.value}, v{s.input})"
+        if s.dtype == "bool":
+            return f"v{s.value} {'|' if s.op == 'max' else '&'}= v{s.input}"
         return f"v{s.value} = {LIBRARY.get(s.dtype, 'i64')}.{s.op}imum(v{s.value}, v{s.input})"
 
     def _steps(self, where, level=None):
@@ -209,6 +211,8 @@ def _start(s: Reduce):
     """What a reduction along the row begins with."""
     if s.op == "sum":
         return f"np.{s.dtype}(0)"
+    if s.dtype == "bool":
+        return str(s.op == "min")
     if "float" in s.dtype:
         return f"np.{s.dtype}({'-' if s.op == 'max' else ''}np.inf)"
     return f"np.{s.dtype}(np.iinfo(np.{s.dtype}).{'min' if s.op == 'max' else 'max'})"

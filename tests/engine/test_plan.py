@@ -44,7 +44,18 @@ def variables_while_flat_is_read(v):
 
 
 def transposed_product_in_place(v):
-    return [("matrix", ops.transpose(v["matrix"]) @ v["matrix"]), ("seen", v["matrix"])]
+    return [("matrix", ops.transpose(v["matrix"]) @ v["matrix"])]
+
+
+def view_of_the_old_value_in_a_product(v):
+    new = v["cube"] + 1.0
+    return [("cube", new), ("y", ops.reshape(v["cube"], (-1, 3)) @ v["matrix"])]
+
+
+def old_value_in_a_second_pass(v):
+    """Both come out of one loop, which reads the old row again once it knows its largest element."""
+    twice = 2.0 * v["full"]
+    return [("full", twice), ("shifted", v["full"] - ops.max(twice, axis=-1, keepdims=True))]
 
 
 def reduced_and_shifted_by_itself(v):
@@ -55,6 +66,14 @@ def sums_of_unrelated_sizes(v):
     """Scalars that could share a loop, of arrays that cannot."""
     names = ("full", "wide_full", "cube", "vector")
     return [(f"sum of {name}", ops.cast(ops.sum(v[name]), np.float32)) for name in names]
+
+
+def one_vector_along_rows_and_columns(v):
+    upright = ops.reshape(v["row"] + v["other_row"], (3, 1))
+    return [
+        ("y", v["matrix"] + upright + v["other_row"]),
+        ("z", v["matrix"] + v["row"] + ops.reshape(v["row"], (3, 1))),
+    ]
 
 
 def numbers_of_columns_alone(v):
@@ -74,6 +93,16 @@ def truth_and_back(v):
     return [
         ("full", -ops.cast(ops.cast(v["full"], bool), np.float64)),
         ("nan", ops.cast(ops.isnan(v["row"]), np.int64)),
+    ]
+
+
+def extremes_of_truths(v):
+    t = v["full"] > v["row"]
+    both = ops.cast(ops.max(t, axis=1), np.int64) + 2 * ops.cast(ops.min(t, axis=1), np.int64)
+    return [
+        ("labels", both),
+        ("column", ops.cast(ops.max(t, axis=1, keepdims=True), np.float64)),
+        ("first", ops.argmax(t)),
     ]
 
 
@@ -102,12 +131,16 @@ CASES = [
     flat_while_variables_are_read,
     variables_while_flat_is_read,
     transposed_product_in_place,
+    view_of_the_old_value_in_a_product,
+    old_value_in_a_second_pass,
     reduced_and_shifted_by_itself,
     sums_of_unrelated_sizes,
+    one_vector_along_rows_and_columns,
     numbers_of_columns_alone,
     numbers_of_columns_for_two_regions,
     class_of_one,
     truth_and_back,
+    extremes_of_truths,
     reshaped_into_a_product,
     gradients_of_a_net,
 ]
