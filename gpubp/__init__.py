@@ -1,12 +1,16 @@
 """gpubp trains multilayer perceptrons by running each training step as a compiled program."""
 
 from gpubp import activations as activations
+from gpubp import config as config
+from gpubp import constraints as constraints
 from gpubp import initializers as initializers
 from gpubp import layers as layers
 from gpubp import losses as losses
 from gpubp import metrics as metrics
+from gpubp import models as models
 from gpubp import ops as ops
 from gpubp import optimizers as optimizers
+from gpubp import regularizers as regularizers
 from gpubp import utils as utils
 from gpubp.backend import asnumpy as asnumpy
 from gpubp.backend import device as device
@@ -19,6 +23,8 @@ from gpubp.engine.functions import grad as grad
 from gpubp.engine.functions import value_and_grad as value_and_grad
 from gpubp.engine.gradcheck import gradcheck as gradcheck
 from gpubp.layers import Input as Input
+from gpubp.models import Model as Model
 from gpubp.models import Sequential as Sequential
+from gpubp.models import clone_model as clone_model
 from gpubp.saving import load_model as load_model
 from gpubp.utils import set_random_seed as set_random_seed

@@ -46,6 +46,19 @@ def _truncated_normal(shape, rng):
 NAMES = {f.__name__: f for f in (zeros, ones, glorot_uniform, he_normal, random_normal)}
 
 
+def draw(initializer, shape, rng):
+    """The values that an initializer gives for a shape."""
+    return initializer(shape, rng)
+
+
 def get(identifier):
     """A function (shape, rng) -> array from itself or its name. Raises ValueError for unknown names."""
     return identifier if callable(identifier) else lookup("initializer", identifier, NAMES)
+
+
+def serialize(initializer):
+    """What `get` finds an equal initializer by. Raises ValueError for functions of one's own."""
+    for name, known in NAMES.items():
+        if known is initializer:
+            return name
+    raise ValueError(f"the initializer {initializer!r} is a function of one's own, which a file can't keep")

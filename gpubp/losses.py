@@ -19,6 +19,12 @@ class Loss:
         """The loss of each row."""
         raise NotImplementedError(f"{type(self).__name__} does not define call")
 
+    def terms(self, y_true, y_pred, sample_weight=None):
+        values = self.call(y_true, y_pred)
+        if sample_weight is not None:
+            return ops.sum(values * sample_weight), ops.count(values)
+        return ops.sum(values), ops.count(values)
+
     def __call__(self, y_true, y_pred):
         """The mean of the values, as a scalar."""
         return ops.mean(self.call(*same_rank(value(y_true), value(y_pred))))

@@ -62,10 +62,21 @@ NAMES: dict[str, Callable] = {
 ALIASES: dict[str, Callable] = {"acc": accuracy, "mae": mean_absolute_error, "mse": mean_squared_error}
 
 
-def get(identifier) -> tuple[str, Callable]:
-    """The name and the function of a metric, from its name or a function. Raises ValueError for unknown names."""
+class Metric:
+    def __init__(self, name, function):
+        self.name, self.function = name, function
+
+    def sums(self, y_true, y_pred, sample_weight=None):
+        values = self.function(y_true, y_pred)
+        return {"total": ops.sum(values), "count": ops.count(values)}
+
+    def compute(self, sums):
+        return float(sums["total"] / sums["count"])
+
+
+def get(identifier):
     if isinstance(identifier, str):
-        return identifier, lookup("metric", identifier, ALIASES | NAMES)
+        return Metric(identifier, lookup("metric", identifier, ALIASES | NAMES))
     if callable(identifier):
-        return identifier.__name__, identifier
+        return Metric(identifier.__name__, identifier)
     raise ValueError(f"a metric is a name or a function of (y_true, y_pred); this is {identifier!r}")

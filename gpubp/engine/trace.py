@@ -15,6 +15,7 @@ UFUNCS = {
     name: name for name in ("add", "subtract", "multiply", "divide", "greater", "greater_equal", "less", "less_equal")
 }
 UFUNCS |= {"matmul": "dot", "power": "power"}
+STREAMS = 1 << 12  # how many streams of random numbers there are; layers have the lower ones
 PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -127,6 +128,8 @@ class Graph:
         self.symbols: list[Symbol] = []
         self.scope = ""
         self.assignments: dict[Variable, Symbol] = {}
+        self.losses: list[Symbol] = []  # scalars that layers add to the loss
+        self._drawn: set[int] = set()
         self._scalars, self._store = scalars or {}, store
         self._known: dict = {}
 
@@ -173,6 +176,13 @@ class Graph:
             yield self
         finally:
             RECORDING.reset(token)
+
+    def draw(self, stream: int) -> int:
+        """The stream itself when it is first asked for in this recording, later on one of its own from the top."""
+        again = stream in self._drawn
+        drawn = STREAMS - 1 - sum(s > STREAMS // 2 for s in self._drawn) if again else stream
+        self._drawn.add(drawn)
+        return drawn
 
     @contextmanager
     def within(self, scope: str):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from gpubp.ops.elementwise import add as _plus
 from gpubp.ops.registry import RECORDING, graph_of
 
 
@@ -14,11 +15,15 @@ class Variable:
         value: array; its shape and dtype stay.
         name: what `summary`, files and errors call it.
         trainable: whether optimizers change it. Default True.
+        regularizer: function of the variable, whose value is added to the loss. Default none.
+        constraint: function of the new value, applied after each update. Default none.
     """
 
-    def __init__(self, value, name: str = "variable", trainable: bool = True):
+    def __init__(self, value, name: str = "variable", trainable: bool = True, regularizer=None, constraint=None):
         self.array = np.array(value, order="C")
         self.name, self.trainable = name, trainable
+        self.regularizer, self.constraint = regularizer, constraint
+        self.fixed = not trainable  # a statistic, say, which unfreezing does not make trainable
         self.place: Any = None  # where it lies in the store's segments
         self.store: Any = None
 
@@ -36,6 +41,20 @@ class Variable:
     @property
     def dtype(self) -> np.dtype:
         return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def path(self) -> str:
+        """The layer's name and the variable's: "dense/kernel"."""
+        return self.name
+
+    @property
+    def value(self) -> np.ndarray:
+        """A copy of the value."""
+        return self.numpy()
 
     def numpy(self) -> np.ndarray:
         """A copy of the value."""
@@ -55,6 +74,14 @@ class Variable:
             raise ValueError(f"variable {self.name!r} has shape {self.shape}; it can't be assigned shape {value.shape}")
         self.array[...] = value
         return self
+
+    def assign_add(self, value):
+        """Adds to the value; while recording, at the end of the step."""
+        return self.assign(_plus(self, value))
+
+    def assign_sub(self, value):
+        """Subtracts from the value; while recording, at the end of the step."""
+        return self.assign(_plus(self, -value))
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.array, dtype=dtype, copy=True if copy is None else copy)

@@ -1,84 +1,394 @@
 """What layers have in common."""
 
+import inspect
 import re
+from contextvars import ContextVar
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from gpubp import initializers
+from gpubp import config, constraints, initializers, ops, regularizers
+from gpubp.engine import trees
 from gpubp.engine.trace import Symbol
 from gpubp.engine.variables import Variable
+from gpubp.layers import sketch
+from gpubp.ops.registry import RECORDING, dims, graph_of, value
+from gpubp.utils import next_seed
+
+# Whether the outermost call that is under way is one of training: layers inside of layers follow it.
+TRAINING: ContextVar[bool] = ContextVar("training", default=False)
 
 
 class Layer:
     """A function of arrays with variables. Subclasses define `build` (add_weight) and `call` (in `gpubp.ops`).
 
+    Layers and variables that are set as attributes, or lie in lists and dicts that are, belong to the layer.
+
     Arguments:
-        name: unique in a model; by default the class's name in snake case, numbered.
+        activity_regularizer: name or function of the outputs, whose value over the rows is added to the loss.
         trainable: whether optimizers change its weights. Default True.
+        dtype: name of the dtype or policy (see `gpubp.config`). Default the policy of the process.
+        name: unique in a model; by default the class's name in snake case, numbered.
+        input_shape: shape of the inputs without the rows, for the first layer of a Sequential.
+        input_dim: int, the same as input_shape=(input_dim,).
+
+    Raises:
+        TypeError: for other arguments.
+        ValueError: for unknown names.
+
+    Source: https://keras.io/api/layers/base_layer
     """
 
-    stateful_randomness = False  # whether `call` draws random numbers and so takes a stream of its own
+    takes_integers = False  # whether inputs are indices, which stay integers
 
-    def __init__(self, name: str | None = None, trainable: bool = True):
+    def __init__(
+        self,
+        *,
+        activity_regularizer=None,
+        trainable: bool = True,
+        dtype=None,
+        name: str | None = None,
+        input_shape: tuple | None = None,
+        input_dim: int | None = None,
+        **unknown,
+    ):
+        if unknown:
+            raise TypeError(f"{type(self).__name__} takes no argument {', '.join(map(repr, unknown))}")
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ValueError(f"the name of a layer is a text without '/'; it is {name!r}")
         self._given_name, self.name = name, name or snake_case(type(self).__name__)
-        self.variables: list[Variable] = []
-        self.built, self._trainable = False, trainable
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.dtype_policy = config.policy_of(dtype)
+        self.first_shape = (input_dim,) if input_dim is not None else None if input_shape is None else tuple(input_shape)
+        self.built, self._trainable = False, bool(trainable)
         self.stream = 0  # tells the layer's random numbers from those of others
-        self.rng = np.random.default_rng()
+        self.rng: np.random.Generator | None = None  # draws the initial weights
+        self._calls: list[tuple] = []  # inputs and outputs of each call in a sketch
 
-    def build(self, input_shape: tuple):
-        """Makes the weights for inputs of a shape, whose first dimension, the rows, is None."""
+    # What belongs to the layer
 
-    def call(self, inputs, training: bool = False):
-        """The output, in ops."""
-        raise NotImplementedError(f"the layer {self.name!r} ({type(self).__name__}) does not define call")
+    @property
+    def _own(self) -> list[Variable]:
+        """The variables that it has made or been given itself."""
+        return self.__dict__.setdefault("_own_variables", [])
 
-    def __call__(self, inputs, training: bool = False):
-        """Builds the layer if needed, and computes: at once on arrays, by recording on symbols."""
-        if not self.built:
-            self.build_once((None, *np.shape(inputs)[1:]) if not isinstance(inputs, Symbol) else inputs.shape)
-        if isinstance(inputs, Symbol):
-            with inputs.graph.within(self.name):
-                return self.call(inputs, training=training)
-        return self.call(inputs, training=training)
+    @property
+    def _layers(self) -> list["Layer"]:
+        """The layers inside of it."""
+        return self.__dict__.setdefault("_own_layers", [])
 
-    def build_once(self, input_shape: tuple):
+    def __setattr__(self, name, value):
+        if not name.startswith("_own_"):
+            for found in _members(value):
+                self._keep(found)
+        super().__setattr__(name, value)
+
+    def _keep(self, found):
+        kept: list = self._own if isinstance(found, Variable) else self._layers
+        if any(found is k for k in kept):
+            return
+        if isinstance(found, Layer) and not found._given_name:
+            found.rename(free_name(found.name, [layer.name for layer in kept]))
+        kept.append(found)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables, its own in the order of their making, then those of the layers inside."""
+        inner = [v for layer in self._layers for v in layer.variables]
+        return list(dict.fromkeys([*self._own, *inner]))
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The same as `variables`."""
+        return self.variables
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Those that optimizers change."""
+        return [v for v in self.variables if v.trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """Those that optimizers leave alone: of frozen layers, and statistics."""
+        return [v for v in self.variables if not v.trainable]
+
+    trainable_weights, non_trainable_weights = trainable_variables, non_trainable_variables
+
+    def named_variables(self, prefix: str = "") -> dict[str, Variable]:
+        """All variables by path: the names of the layers on the way, and the variable's."""
+        own = {f"{prefix}{v.name}": v for v in self._own}
+        for layer in self._layers:
+            own |= layer.named_variables(f"{prefix}{self.name}/")
+        return own
+
+    def flat_layers(self) -> list["Layer"]:
+        """The layer itself and all inside of it, each once."""
+        inner = [x for layer in self._layers for x in layer.flat_layers()]
+        return list(dict.fromkeys([self, *inner]))
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change the layer's weights; setting it sets that of the layers inside, too."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool):
+        self._trainable = bool(value)
+        for v in self._own:
+            v.trainable = self._trainable and not v.fixed
+        for layer in self._layers:
+            layer.trainable = value
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of its weights."""
+        return self.dtype_policy.variable_dtype
+
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of its products, where the device has it."""
+        return self.dtype_policy.compute_dtype
+
+    def rename(self, name: str):
+        """Gives the layer another name, and its variables the paths that follow from it."""
+        for v in self._own:
+            v.name = f"{name}/{v.name.partition('/')[2]}"
+        self.name = name
+
+    # Making weights
+
+    def build(self, input_shape):
+        """Makes the weights for inputs of a shape, whose first dimension, the rows, is None; of several, a list."""
+
+    def build_once(self, input_shape):
         """Builds, unless that has been done."""
         if not self.built:
             self.build(input_shape)
             self.built = True
 
-    def add_weight(self, shape, initializer: Any = "glorot_uniform", name: str = "weight", dtype="float32") -> Variable:
-        """A trainable variable: its shape, initializer (a name or a function of shape and rng), name and dtype.
+    def add_weight(
+        self,
+        shape=None,
+        initializer: Any = None,
+        dtype=None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer=None,
+        constraint=None,
+        aggregation: str = "none",
+        name: str | None = None,
+    ) -> Variable:
+        """A new variable.
 
-        Raises ValueError if the layer has a weight of that name, by which files and optimizers would mix them up.
+        Arguments:
+            shape: tuple of ints; default (), a scalar.
+            initializer: name, instance, or function of shape and rng. Default "glorot_uniform" for floats.
+            dtype: default that of the layer.
+            trainable: whether optimizers change it. Default True.
+            autocast, aggregation: as in Keras; they change nothing here.
+            regularizer: name or function of the variable, whose value is added to the loss. Default none.
+            constraint: name or function of the new value after each update. Default none.
+            name: unique in the layer, by which files and optimizers know it. Default "variable".
+
+        Raises:
+            ValueError: if the layer has a weight of that name already, or the shape has unknown dimensions.
         """
-        if any(v.name == f"{self.name}/{name}" for v in self.variables):
+        name = name or "variable"
+        if any(v.name == f"{self.name}/{name}" for v in self._own):
             raise ValueError(f"the layer {self.name!r} has a weight {name!r} already; give this one another name")
-        value = np.asarray(initializers.get(initializer)(tuple(shape), self.rng), dtype)
-        variable = Variable(value, name=f"{self.name}/{name}", trainable=self._trainable)
-        self.variables.append(variable)
+        shape = tuple(() if shape is None else (shape,) if isinstance(shape, int) else shape)
+        if not all(isinstance(d, int | np.integer) and d >= 0 for d in shape):
+            raise ValueError(f"the weight {name!r} of the layer {self.name!r} can't have the shape {shape}")
+        dtype = np.dtype(dtype or self.dtype)
+        made = initializers.get(initializer or ("glorot_uniform" if dtype.kind == "f" else "zeros"))
+        self.rng = self.rng or np.random.default_rng(next_seed())
+        drawn = np.asarray(initializers.draw(made, shape, self.rng), dtype)
+        if drawn.shape != shape:
+            raise ValueError(
+                f"the initializer of {name!r} in the layer {self.name!r} gives shape {drawn.shape}; it is to be {shape}"
+            )
+        variable = Variable(
+            drawn,
+            name=f"{self.name}/{name}",
+            trainable=trainable and self._trainable,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
+        variable.fixed = not trainable  # unlike one of a frozen layer
+        self._own.append(variable)
         return variable
 
-    @property
-    def trainable(self) -> bool:
-        """Whether optimizers change the layer's weights."""
-        return self._trainable
+    # Computing
 
-    @trainable.setter
-    def trainable(self, value: bool):
-        self._trainable = value
-        for v in self.variables:
-            v.trainable = value
+    def call(self, inputs, training: bool = False):
+        """The output, in ops."""
+        raise NotImplementedError(f"the layer {self.name!r} ({type(self).__name__}) does not define call")
+
+    def __call__(self, inputs, *args, training: bool | None = None, **options):
+        """Builds the layer if needed, and computes: at once on arrays, by recording on symbols.
+
+        Arguments:
+            inputs: array or symbol, or nested lists and dicts of them.
+            training: whether this is a step of training; by default what the layer around it does.
+            args, options: what else `call` takes.
+        """
+        if sketch.is_sketched((inputs, args, options)):
+            return self._sketched((inputs, *args), options | ({} if training is None else {"training": training}))
+        training = TRAINING.get() if training is None else bool(training)
+        inputs, *args = trees.tree_map(self._cast, [inputs, *args])
+        self._check_inputs(inputs)
+        self.build_once(_shapes(inputs))
+        if self._takes_training:
+            options["training"] = training
+        graph = graph_of(*trees.flatten(inputs)) or RECORDING.get()
+        token = TRAINING.set(training)
+        try:
+            if graph is None:
+                return self.call(inputs, *args, **options)
+            with graph.within(f"{graph.scope}/{self.name}" if graph.scope else self.name):
+                return self._penalised(self.call(inputs, *args, **options))
+        finally:
+            TRAINING.reset(token)
+
+    def _sketched(self, args, options):
+        """Draws the call: its outputs are symbols that remember the layer."""
+        outputs = sketch.Call(self, (args, options)).draw()
+        self._calls.append((args[0], outputs))
+        return outputs
+
+    @cached_property
+    def _takes_training(self) -> bool:
+        parameters = inspect.signature(self.call).parameters
+        return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+    def _cast(self, x):
+        """Floats of other dtypes in the layer's own, as Keras does; integers stay what they are."""
+        x = value(x)
+        return ops.cast(x, self.dtype) if x.dtype.kind == "f" and x.dtype != self.dtype else x
+
+    def _check_inputs(self, inputs):
+        """Raises ValueError if the layer can't compute with inputs of these shapes."""
+
+    def _penalised(self, outputs):
+        if self.activity_regularizer is not None:
+            for x in trees.flatten(outputs):
+                self.add_loss(self.activity_regularizer(x) / _rows(x))
+        return outputs
+
+    def add_loss(self, loss):
+        """Adds a scalar to the loss of the step that is being recorded; on arrays it does nothing."""
+        graph = graph_of(loss) or RECORDING.get()
+        if graph is not None:
+            graph.losses.append(loss)
+
+    @property
+    def losses(self) -> list:
+        """The penalties of the regularized weights, as they are now."""
+        return [v.regularizer(v) for v in self.variables if v.regularizer is not None]
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the outputs for inputs of a shape, None for the rows."""
+        outputs = sketch.recorded(self, (_sources(input_shape, config.floatx()),))
+        return trees.tree_map(lambda x: x.shape, outputs)
+
+    # The drawing
+
+    @property
+    def input(self):
+        """The inputs of its one call in a drawing. Raises ValueError if it has not been called just once."""
+        return self._only_call()[0]
+
+    @property
+    def output(self):
+        """The outputs of its one call in a drawing. Raises ValueError if it has not been called just once."""
+        return self._only_call()[1]
+
+    def _only_call(self):
+        if len(self._calls) != 1:
+            raise ValueError(f"the layer {self.name!r} has been called {len(self._calls)} times in drawings, not once")
+        return self._calls[0]
+
+    # Values and configuration
+
+    def count_params(self) -> int:
+        """The number of elements of all weights."""
+        return sum(v.array.size for v in self.variables)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights, in order."""
+        return [v.numpy() for v in self.variables]
+
+    def set_weights(self, weights: list):
+        """Sets all weights, in order. Raises ValueError if number or shapes differ; nothing changes then."""
+        shapes = [np.shape(w) for w in weights]
+        if shapes != [v.shape for v in self.variables]:
+            raise ValueError(f"{self.name!r} has weights of shapes {[v.shape for v in self.variables]}; got {shapes}")
+        for variable, new in zip(self.variables, weights, strict=True):
+            variable.assign(new)
 
     def get_config(self) -> dict:
         """The arguments that make an equal layer, as JSON knows them."""
-        return {"name": self.name, "trainable": self._trainable}
+        described: dict[str, Any] = {"name": self.name, "trainable": self._trainable}
+        if self.dtype_policy.name != "float32":
+            described["dtype"] = self.dtype_policy.name
+        if self.activity_regularizer is not None:
+            described["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return described
+
+    @classmethod
+    def from_config(cls, config: dict):
+        """The layer of a configuration that `get_config` gave."""
+        return cls(**config)
+
+    def __getstate__(self):
+        """Without the drawing, whose symbols have no meaning elsewhere."""
+        return self.__dict__ | {"_calls": []}
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.name}>"
 
 
+def _members(value):
+    """Layers and variables in a value of an attribute."""
+    if isinstance(value, Layer | Variable):
+        yield value
+    elif isinstance(value, dict):
+        for x in value.values():
+            yield from _members(x)
+    elif type(value) in (list, tuple):
+        for x in value:
+            yield from _members(x)
+
+
+def _shapes(inputs):
+    """The shape of inputs as `build` gets it: None for the rows; a list or dict for several."""
+    return trees.tree_map(lambda x: x.shape if isinstance(x, Symbol) else (None, *np.shape(x)[1:]), inputs)
+
+
+def _sources(shape, dtype):
+    """Symbols of a sketch for a shape, or for lists and dicts of shapes."""
+    if isinstance(shape, dict):
+        return {name: _sources(s, dtype) for name, s in shape.items()}
+    if shape and isinstance(shape[0], list | tuple):
+        return [_sources(s, dtype) for s in shape]
+    return sketch.source(tuple(shape[1:]), dtype)
+
+
+def _rows(x):
+    """The number of rows, as a value to divide by."""
+    n = dims(x)[0]
+    return float(n) if isinstance(n, int) else ops.cast(x.graph.rows(n), x.dtype)
+
+
+def free_name(name: str, taken) -> str:
+    """The name, with a number behind it if it is taken."""
+    names = [name, *(f"{name}_{k}" for k in range(1, len(taken) + 1))]
+    return next(n for n in names if n not in taken)
+
+
 def snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()

@@ -2,32 +2,64 @@
 
 import numpy as np
 
-from gpubp import activations, initializers, ops
+from gpubp import activations, constraints, initializers, ops, regularizers
+from gpubp.layers import sketch
 from gpubp.layers.base import Layer
-from gpubp.ops.registry import graph_of
+from gpubp.ops.registry import dims, graph_of
 
 
-class Input(Layer):
-    """Tells a model the shape of its inputs, without the rows.
+class InputLayer(Layer):
+    """Stands where a model's inputs come in: it tells their shape, without the rows.
 
     Arguments:
         shape: tuple of ints.
+        batch_size: taken for compatibility; any number of rows is accepted. Default None.
+        dtype: "float32" (the policy's, by default), "float64", or an integer dtype for indices.
+        name: by which `fit` finds its part of a dict of inputs.
 
     Raises:
         ValueError: if a dimension is not a positive int.
     """
 
-    def __init__(self, shape, name=None):
-        super().__init__(name)
+    def __init__(self, shape, batch_size=None, dtype=None, name=None, **others):
+        integer = dtype is not None and np.dtype(dtype).kind in "iub"
+        super().__init__(dtype=None if integer else dtype, name=name, **others)
         self.shape = tuple(shape)
-        if not all(isinstance(d, int) and d > 0 for d in self.shape):
+        self.input_dtype = np.dtype(np.int64 if integer else self.dtype)
+        if not all(isinstance(d, int | np.integer) and d > 0 for d in self.shape):
             raise ValueError(f"Input takes a shape of positive ints, without the rows; it got {shape!r}")
+        self.built = True
+        self.draw()
 
-    def call(self, inputs, training=False):
+    def draw(self):
+        """Makes the symbol that stands for the inputs."""
+        self.symbol = sketch.source(self.shape, self.input_dtype)
+        self.symbol.attrs["layer"] = self
+        self._calls = [(self.symbol, self.symbol)]
+
+    def call(self, inputs):
         return inputs
 
     def get_config(self):
-        return {"name": self.name, "shape": list(self.shape)}
+        kept = {"shape": list(self.shape)}
+        return {"name": self.name, **kept, **({"dtype": "int64"} if self.input_dtype.kind == "i" else {})}
+
+    def __getstate__(self):
+        return self.__dict__ | {"symbol": None, "_calls": []}
+
+
+def Input(shape=None, batch_size=None, dtype=None, name=None, **others):  # noqa: N802 - Keras's name
+    """A symbol that models are drawn from; in a Sequential it tells the shape of the inputs.
+
+    Arguments and errors as of InputLayer.
+
+    >>> from gpubp import Input, Model, layers
+    >>> x = Input((3,))
+    >>> model = Model(x, layers.Dense(2)(x))
+    >>> model.output_shape
+    (None, 2)
+    """
+    return InputLayer(shape, batch_size, dtype, name, **others).symbol
 
 
 class Dense(Layer):
@@ -38,6 +70,9 @@ class Dense(Layer):
         activation: name or function; None is linear. Default None.
         use_bias: default True.
         kernel_initializer, bias_initializer: names or functions of (shape, rng). Defaults "glorot_uniform", "zeros".
+        kernel_regularizer, bias_regularizer: penalties, see `gpubp.regularizers`. Default none.
+        kernel_constraint, bias_constraint: see `gpubp.constraints`. Default none.
+        others: as of Layer.
 
     Inputs are (rows, ..., features), outputs (rows, ..., units); the kernel is (features, units).
 
@@ -52,28 +87,52 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer="glorot_uniform",
         bias_initializer="zeros",
-        name=None,
-        trainable=True,
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **others,
     ):
-        super().__init__(name, trainable)
-        if not isinstance(units, int | np.integer) or units < 1:
+        super().__init__(activity_regularizer=activity_regularizer, **others)
+        if not isinstance(units, int | np.integer) or isinstance(units, bool) or units < 1:
             raise ValueError(f"Dense: units must be a positive int; it is {units!r}")
         self.units, self.use_bias = int(units), use_bias
         self.activation = activations.get(activation)
-        initializers.get(kernel_initializer), initializers.get(bias_initializer)
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape):
-        self.kernel = self.add_weight((input_shape[-1], self.units), self.kernel_initializer, "kernel")
+        self.kernel = self.add_weight(
+            (input_shape[-1], self.units),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            name="kernel",
+        )
         if self.use_bias:
-            self.bias = self.add_weight((self.units,), self.bias_initializer, "bias")
-
-    def call(self, inputs, training=False):
-        features = self.kernel.shape[0]
-        if len(inputs.shape) < 2 or inputs.shape[-1] != features:
-            raise ValueError(
-                f"the layer {self.name!r} takes inputs of shape (rows, ..., {features}); it got {inputs.shape}"
+            self.bias = self.add_weight(
+                (self.units,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
             )
+
+    def _check_inputs(self, inputs):
+        shape = (None, *dims(inputs)[1:])
+        if len(shape) < 2:
+            raise ValueError(f"the layer {self.name!r} takes inputs of shape (rows, ..., features); it got {shape}")
+        if self.built and shape[-1] != self.kernel.shape[0]:
+            raise ValueError(
+                f"the layer {self.name!r} takes inputs of shape (rows, ..., {self.kernel.shape[0]}); it got {shape}"
+            )
+
+    def call(self, inputs):
         x = ops.matmul(inputs, self.kernel)
         return self.activation(x + self.bias if self.use_bias else x)
 
@@ -83,8 +142,7 @@ class Dense(Layer):
             "units": self.units,
             "activation": activations.name_of(self.activation),
             "use_bias": self.use_bias,
-            "kernel_initializer": self.kernel_initializer,
-            "bias_initializer": self.bias_initializer,
+            **serialized(self, "kernel", "bias"),
         }
 
 
@@ -95,15 +153,15 @@ class Activation(Layer):
         activation: name or function.
     """
 
-    def __init__(self, activation, name=None):
-        super().__init__(name)
+    def __init__(self, activation, **others):
+        super().__init__(**others)
         self.activation = activations.get(activation)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs):
         return self.activation(inputs)
 
     def get_config(self):
-        return {"name": self.name, "activation": activations.name_of(self.activation)}
+        return {**super().get_config(), "activation": activations.name_of(self.activation)}
 
 
 class Dropout(Layer):
@@ -113,6 +171,8 @@ class Dropout(Layer):
 
     Arguments:
         rate: float in [0, 1).
+        noise_shape: tuple that broadcasts to the inputs' shape, None where it is as they are. Default that shape.
+        seed: taken for compatibility: masks follow from the model's seed. Default None.
 
     Raises:
         ValueError: if `rate` is not in [0, 1).
@@ -120,24 +180,45 @@ class Dropout(Layer):
     Source: N. Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15, 2014.
     """
 
-    stateful_randomness = True
-
-    def __init__(self, rate: float, name=None):
-        super().__init__(name)
-        if not 0 <= rate < 1:
+    def __init__(self, rate: float, noise_shape=None, seed=None, **others):
+        super().__init__(**others)
+        if isinstance(rate, bool) or not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate must be in [0, 1); it is {rate!r}")
-        self.rate = float(rate)
+        self.rate, self.noise_shape, self.seed = float(rate), noise_shape, seed
 
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
-        if graph_of(inputs) is None:
-            raise ValueError(f"the layer {self.name!r} drops elements only inside of a model's training")
-        graph = inputs.graph
-        keep = ops.random_keep(
-            graph.scalar("seed"), graph.scalar("step"), shape=inputs.dims, rate=self.rate, stream=self.stream
-        )
+        keep = random_keep(self, inputs, self.rate, self.noise_shape)
         return ops.where(keep, inputs * (1 / (1 - self.rate)), 0.0)
 
     def get_config(self):
-        return {"name": self.name, "rate": self.rate}
+        kept = {name: x for name, x in (("noise_shape", self.noise_shape), ("seed", self.seed)) if x is not None}
+        return {**super().get_config(), "rate": self.rate, **kept}
+
+
+def random_keep(layer, inputs, rate, noise_shape=None):
+    """True with probability 1 - rate for each element of the inputs' shape, or of `noise_shape`, which broadcasts.
+
+    Raises ValueError outside of a model's training, where there is no step to draw for.
+    """
+    graph = graph_of(inputs)
+    if graph is None:
+        raise ValueError(f"the layer {layer.name!r} draws random numbers only inside of a model's training")
+    shape = dims(inputs)
+    if noise_shape is not None:
+        shape = tuple(d if n is None else n for d, n in zip(shape, noise_shape, strict=True))
+    seed, step = graph.scalar("seed"), graph.scalar("step")
+    return ops.random_keep(seed, step, shape=shape, rate=rate, stream=graph.draw(layer.stream))
+
+
+def serialized(layer, *weights: str) -> dict:
+    """The configuration of the initializers, regularizers and constraints of weights, those left out that are none."""
+    described = {}
+    for weight in weights:
+        described[f"{weight}_initializer"] = initializers.serialize(getattr(layer, f"{weight}_initializer"))
+        for kind in (regularizers, constraints):
+            name = f"{weight}_{kind.__name__.rpartition('.')[2].removesuffix('s')}"
+            if getattr(layer, name, None) is not None:
+                described[name] = kind.serialize(getattr(layer, name))
+    return described

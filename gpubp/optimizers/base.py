@@ -18,6 +18,7 @@ class Optimizer:
         ValueError: if the learning rate is a negative number.
     """
 
+    gradient_accumulation_steps: int | None = None
     slots: tuple[str, ...] = ()  # names of arrays of the variable's shape, zeros at first
 
     def __init__(self, learning_rate: float | Callable):

@@ -30,11 +30,41 @@ class Callback:
     def on_epoch_begin(self, epoch: int, logs=None):
         """Called before each epoch."""
 
-    def on_progress(self, rows: int, logs=None):
-        """Called after each compiled call, some twenty times a second, with the rows done in this epoch."""
-
     def on_epoch_end(self, epoch: int, logs=None):
         """Called after each epoch and its validation."""
+
+    def on_train_batch_begin(self, batch: int, logs=None):
+        """Called before each batch. Whoever overrides a hook of batches has every batch run by a call of its own."""
+
+    def on_train_batch_end(self, batch: int, logs=None):
+        """Called after each batch, with the means of the epoch so far."""
+
+    def on_test_begin(self, logs=None):
+        """Called before an evaluation, that of validation data too."""
+
+    def on_test_end(self, logs=None):
+        """Called after an evaluation, with its results."""
+
+    def on_test_batch_begin(self, batch: int, logs=None):
+        """Called before each batch of an evaluation."""
+
+    def on_test_batch_end(self, batch: int, logs=None):
+        """Called after each batch of an evaluation, with the means so far."""
+
+    def on_predict_begin(self, logs=None):
+        """Called before a prediction."""
+
+    def on_predict_end(self, logs=None):
+        """Called after a prediction."""
+
+    def on_predict_batch_begin(self, batch: int, logs=None):
+        """Called before each batch of a prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs=None):
+        """Called after each batch of a prediction."""
+
+    def on_progress(self, rows: int, logs=None):
+        """Called after each compiled call, some twenty times a second, with the rows done in this epoch."""
 
 
 class History(Callback):

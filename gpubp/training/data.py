@@ -1,44 +1,241 @@
-"""The caller's arrays, checked before anything changes."""
+"""What callers pass to `fit` and its kin, as arrays by rows: checked before anything changes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from gpubp.training.programs import Source
+from gpubp.engine import trees
+from gpubp.training.programs import Source, Sources
+
+SPARSE_PARTS = {"data": None, "indices": np.int32, "indptr": np.int64}
+SCANNED = 1 << 22  # elements that are looked at together for what is not finite
 
 
-def checked(name: str, array, shape: tuple | None = None) -> np.ndarray:
-    """An array of numbers with rows, C-contiguous, in a dtype that programs read.
+@dataclass
+class Rows:
+    """Arrays of as many rows: a model's inputs, its targets and the weights of the rows.
+
+    Arguments:
+        inputs, targets: arrays; inputs may be SciPy's CSR matrices.
+        weights: of each output an array, or None; empty if no output has any.
+    """
+
+    inputs: list
+    targets: list = field(default_factory=list)
+    weights: list = field(default_factory=list)
+
+    def __len__(self):
+        return self.inputs[0].shape[0]
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The arrays by the names of their segments."""
+        kinds = {"x": self.inputs, "y": self.targets, "w": self.weights}
+        return {f"{kind}{k}": a for kind, arrays in kinds.items() for k, a in enumerate(arrays) if a is not None}
+
+    def sources(self) -> Sources:
+        """What a program needs to know of the arrays."""
+        known = {name: _source(name, a) for name, a in self.named.items()}
+        kinds = (("x", self.inputs), ("y", self.targets), ("w", self.weights))
+        return Sources(*(tuple(known.get(f"{kind}{k}") for k in range(len(a))) for kind, a in kinds))  # type: ignore[arg-type]
+
+    def segments(self) -> dict[str, np.ndarray]:
+        """The arrays as programs read them, by segment."""
+        found = {}
+        for name, a in self.named.items():
+            if is_sparse(a):
+                found |= {f"{name}.{p}": np.asarray(getattr(a, p), d or a.dtype) for p, d in SPARSE_PARTS.items()}
+            else:
+                found[name] = np.ascontiguousarray(a)
+        return found
+
+    def __getitem__(self, part: slice) -> "Rows":
+        return Rows(*([None if a is None else a[part] for a in x] for x in (self.inputs, self.targets, self.weights)))
+
+    def split(self, share: float) -> tuple["Rows", "Rows"]:
+        """The rows of training and of validation: the last share of them, as in Keras.
+
+        Raises ValueError if the share is not between 0 and 1 or leaves one side without rows.
+        """
+        held = int(len(self) * (1 - share))
+        if not 0 < share < 1 or held in (0, len(self)):
+            raise ValueError(f"validation_split={share} of {len(self)} rows leaves one side empty")
+        return self[:held], self[held:]
+
+
+def _source(name, array) -> Source:
+    return Source(name, np.dtype(array.dtype), tuple(array.shape[1:]), is_sparse(array))
+
+
+def is_sparse(x) -> bool:
+    """Whether this is a sparse array or matrix of SciPy's."""
+    return hasattr(x, "tocsr")
+
+
+def checked(name: str, given, shape: tuple | None = None):
+    """An array of numbers with rows, in a dtype that programs read; sparse ones as CSR.
 
     Raises TypeError for other dtypes, and ValueError where there are no rows or the shape of a row is not `shape`.
     """
-    array = np.asarray(array)
+    array = given.tocsr() if is_sparse(given) else _dense(name, given)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold numbers; its dtype is {array.dtype}")
-    if array.ndim == 0 or array.size == 0:
+        raise TypeError(f"{name} must hold numbers; its dtype is {array.dtype}{_columns_without_numbers(given)}")
+    if array.ndim == 0 or 0 in array.shape:
         raise ValueError(f"{name} must have rows; its shape is {array.shape}")
-    if shape is not None and array.shape[1:] != shape:
-        raise ValueError(f"{name} must have shape (rows, {', '.join(map(str, shape))}); its shape is {array.shape}")
+    if shape is not None and array.shape[1:] != shape and not (shape == (1,) and array.ndim == 1):
+        wanted = ", ".join(["rows", *map(str, shape)])
+        raise ValueError(f"{name} must have shape ({wanted}); its shape is {array.shape}")
+    if shape == (1,) and array.ndim == 1:
+        array = array[:, None]
     if array.dtype == np.float16 or array.dtype.itemsize > 8:
         array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
-    return np.ascontiguousarray(array)
+    return array
 
 
-def same_rows(x: np.ndarray, y: np.ndarray):
+def _dense(name, given) -> np.ndarray:
+    """Anything that gives its numbers away as a NumPy array: frames, lists, arrays of other libraries."""
+    if hasattr(given, "to_numpy"):
+        given = given.to_numpy()
+    elif hasattr(given, "__cuda_array_interface__") and hasattr(given, "get"):
+        given = given.get()
+    elif hasattr(given, "__dlpack__") and not hasattr(given, "__array__"):
+        given = np.from_dlpack(given)
+    try:
+        array = np.asarray(given)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{name} can't be made an array: {error}") from None
+    return array if array.dtype.name != "bfloat16" else array.astype(np.float32)
+
+
+def _columns_without_numbers(given) -> str:
+    dtypes = getattr(given, "dtypes", None)
+    if dtypes is None or not hasattr(given, "columns"):
+        return ""
+    wrong = [str(c) for c, d in zip(given.columns, dtypes, strict=True) if np.dtype("O") == d or "str" in str(d).lower()]
+    return f"; the columns {wrong} hold none: encode them first" if wrong else ""
+
+
+def finite(name: str, array):
+    """Raises ValueError if an array in memory holds NaN or an infinity."""
+    values = array.data if is_sparse(array) else array
+    if isinstance(values, np.memmap) or values.dtype.kind != "f":
+        return  # what lies on a disk is read once, in training, which stops at what is not finite
+    step = max(1, SCANNED // max(1, values[0].size if len(values) else 1))
+    for start in range(0, len(values), step):
+        part = values[start : start + step]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(part.sum()):
+                continue
+        wrong = np.argwhere(~np.isfinite(part))
+        if len(wrong):
+            where = "" if is_sparse(array) else f", first in row {start + wrong[0][0]}"
+            value = part[tuple(wrong[0])]
+            raise ValueError(f"{name} holds values that are not finite ({value}{where}): remove or replace them first")
+
+
+def same_rows(rows: Rows):
     """Raises ValueError if the numbers of rows differ."""
-    if len(x) != len(y):
-        raise ValueError(f"x has {len(x)} rows and y has {len(y)}; they must be as many")
+    lengths = {name: a.shape[0] for name, a in rows.named.items()}
+    if len(set(lengths.values())) > 1:
+        told = {"x": "x", "y": "y", "w": "sample_weight"}
+        words = [f"{told[n[0]]}{n[1:] if n[1:] != '0' else ''} has {k} rows" for n, k in lengths.items()]
+        raise ValueError(f"{' and '.join(words)}; they must be as many")
 
 
-def source(segment: str, array: np.ndarray) -> Source:
-    """What a program needs to know of an array."""
-    return Source(segment, array.dtype, array.shape[1:])
+def leaves(what: str, given, names: list[str], unpack: bool = True) -> list:
+    """The parts of an argument by the names of a model's inputs or outputs.
 
-
-def split(x, y, share: float):
-    """(x, y) of training and of validation: the last share of the rows, as in Keras.
-
-    Raises ValueError if the share is not between 0 and 1 or leaves one side without rows.
+    A dict is taken by name, a list or tuple by position where there are several; anything else is the only part.
+    Raises ValueError if names or numbers differ.
     """
-    held = int(len(x) * (1 - share))
-    if not 0 < share < 1 or held in (0, len(x)):
-        raise ValueError(f"validation_split={share} of {len(x)} rows leaves one side empty")
-    return (x[:held], y[:held]), (x[held:], y[held:])
+    if isinstance(given, dict):
+        missing, unknown = ([n for n in a if n not in b] for a, b in ((names, given), (given, names)))
+        if missing or unknown:
+            raise ValueError(f"{what} names {sorted(map(str, given))}; the model's are {names}")
+        return [given[name] for name in names]
+    if len(names) == 1:
+        only = isinstance(given, list | tuple) and len(given) == 1 and np.ndim(given[0]) > 0 and unpack
+        return [given[0] if only and hasattr(given[0], "shape") else given]
+    if not isinstance(given, list | tuple) or len(given) != len(names):
+        had = f"{len(given)}" if isinstance(given, list | tuple) else f"one {type(given).__name__}"
+        raise ValueError(f"{what} is a list of {len(names)} arrays or a dict by the names {names}; it is {had}")
+    return list(given)
+
+
+def class_weights(labels, class_weight: dict, n: int) -> np.ndarray:
+    """The weight of each row by its class: labels (n,) or (n, 1), or one-hot (n, classes); others weigh 1."""
+    y = np.asarray(labels)
+    y = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else np.rint(y.reshape(n)).astype(np.int64)
+    weights = np.ones(n, np.float32)
+    for label, weight in class_weight.items():
+        if not weight >= 0:
+            raise ValueError(f"class_weight[{label!r}] must be at least 0; it is {weight!r}")
+        weights[y == label] = weight
+    return weights
+
+
+@dataclass
+class Stream:
+    """Batches that come one after the other, already put together.
+
+    Arguments:
+        batches: gives an iterator over the batches of an epoch, from a number of the epoch and an order.
+        length: of an epoch, in batches; None if it is known only at its end.
+        random_access: whether batches can be had in any order, and again.
+    """
+
+    batches: Callable[[np.ndarray | None], Iterator]
+    length: int | None
+    random_access: bool
+    end: Callable[[], None] = lambda: None
+
+
+def as_stream(x, steps: int | None) -> Stream | None:
+    """A Stream where `x` is a Sequence (indexing and a length) or an iterable of batches; None for arrays.
+
+    Arguments:
+        x: what `fit` got.
+        steps: batches that make up an epoch; needed where there is no end. Default all.
+    """
+    if isinstance(x, np.ndarray | dict | list | tuple) or hasattr(x, "__array__") or hasattr(x, "dtypes"):
+        return None
+    if hasattr(x, "tocsr") or hasattr(x, "__dlpack__") or hasattr(x, "__cuda_array_interface__"):
+        return None
+    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
+        n = len(x) if steps is None else min(steps, len(x))
+        end = getattr(x, "on_epoch_end", lambda: None)
+        return Stream(lambda order: (x[int(k)] for k in (range(n) if order is None else order[:n])), n, True, end)
+    if hasattr(x, "__next__"):
+        return Stream(lambda order: _first(x, steps), steps, False)
+    if hasattr(x, "__iter__"):
+        length = len(x) if hasattr(x, "__len__") else None
+        return Stream(lambda order: _first(iter(x), steps), steps or length, False)
+    return None
+
+
+def _first(iterator, n):
+    """As many items as `n`; one more is never asked for."""
+    if n is None:
+        yield from iterator
+        return
+    for _ in range(n):
+        try:
+            yield next(iterator)
+        except StopIteration:
+            return
+
+
+def unpacked(batch) -> tuple:
+    """(x, y, sample_weight) of what a stream gives: x alone, (x,), (x, y) or (x, y, sample_weight)."""
+    if not isinstance(batch, tuple):
+        return batch, None, None
+    if not 1 <= len(batch) <= 3:
+        raise ValueError(f"a batch is (x,), (x, y) or (x, y, sample_weight); this has {len(batch)} parts")
+    return (*batch, None, None)[:3]
+
+
+def structure_of(tree):
+    """The same structure with the numbers of its leaves."""
+    return trees.like(tree, range(len(trees.flatten(tree))))

@@ -1,6 +1,8 @@
 """The loop around the program: epochs, chunks of steps, and what is read between them."""
 
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,18 +15,26 @@ CHUNK_SECONDS = 0.05  # how long Python waits at most for a signal or to report 
 
 
 class Runner:
-    """An executor with the sums and scalars of a model's program.
+    """An executor with the tallies and scalars of a model's program.
 
     Arguments:
         made: the ModelProgram.
         executor: runs it.
         batch_size: rows of a full batch.
+        accumulate: batches whose gradients are added up for an update. Default 1.
     """
 
-    def __init__(self, made, executor, batch_size: int):
-        self.program, self.sums = made.program, made.sums
+    def __init__(self, made, executor, batch_size: int, accumulate: int = 1):
+        self.program, self.tallies = made.program, made.tallies
         self.executor, self.batch_size, self.steps = executor, batch_size, 1
-        self.output = made.output
+        self.outputs, self.structure = made.outputs, made.structure
+        self.accumulate = accumulate
+        names = [part.name for part in self.program.parts]
+        self._kept = {  # which parts run, by whether a group of accumulated batches begins and ends with the step
+            (begins, ends): tuple(n for n in names if (n != "zero" or begins) and (n != "update" or ends))
+            for begins in (False, True)
+            for ends in (False, True)
+        }
 
     def set(self, **scalars):
         """Sets scalars of the program by name."""
@@ -35,108 +45,225 @@ class Runner:
         """The value of a scalar."""
         return self.executor.memory.read(self.program.scalars[scalar]).item()
 
+    def bind(self, arrays: dict):
+        """Tells the executor the caller's arrays, by segment."""
+        self.executor.memory.bind(**arrays)
+
     def reset(self):
         """Sets the sums to 0."""
-        for one in self.sums:
-            for place in (one.total, one.divisor):
-                self.executor.memory.write(place, 0)
+        for tally in self.tallies:
+            for places in (tally.batch, tally.total):
+                for place in places.values():
+                    self.executor.memory.write(place, 0)
+
+    def sums(self) -> dict[str, np.ndarray]:
+        """The sums since `reset`, by "tally/part"."""
+        read = self.executor.memory.read
+        return {f"{t.name}/{key}": np.array(read(place)) for t in self.tallies for key, place in t.total.items()}
+
+    def restore(self, sums: dict[str, np.ndarray]):
+        """Sets the sums to what `sums` gave before."""
+        for tally in self.tallies:
+            for key, place in tally.total.items():
+                self.executor.memory.write(place, sums[f"{tally.name}/{key}"])
 
     def means(self) -> dict[str, float]:
-        """The means of the loss and the metrics since `reset`, weighed by what each batch divides by."""
+        """The loss and the metrics since `reset`."""
         read = self.executor.memory.read
-        with np.errstate(invalid="ignore"):
-            return {s.name: float(read(s.total) / read(s.divisor)) for s in self.sums}
+        return {t.name: t.compute({key: read(place) for key, place in t.total.items()}) for t in self.tallies}
 
-    def run(self, rows: int, describe, report=None):
-        """Walks over `rows` rows in batches, the last one as short as it comes out.
+    def calls(self, done: int, batches: int, tail: int, longest: int) -> tuple[int, int, tuple[str, ...]]:
+        """The next compiled call after `done` batches: rows of a batch, steps, and the parts that run.
+
+        Arguments:
+            done, batches: of the epoch.
+            tail: rows of the last batch, if it is a short one; else 0.
+            longest: steps at most.
+        """
+        short = tail and done == batches - 1
+        rows, full = (tail, 1) if short else (self.batch_size, batches - done - bool(tail))
+        k, place = self.accumulate, done % self.accumulate
+        if k == 1:
+            return rows, min(longest, full), self._kept[True, True]
+        begins, ends = place == 0, place == k - 1 or done == batches - 1
+        inner = 1 if begins or ends else min(longest, k - 1 - place, full)
+        if not ends and done + inner == batches:  # the group is cut short by the end of the epoch
+            inner = max(1, inner - 1)
+        return rows, inner, self._kept[begins, ends]
+
+    def run(self, rows: int, steps: int, parts: tuple[str, ...], where: Callable[[int], str]) -> float:
+        """One compiled call; how long it took. Raises ValueError or NonFiniteError: what stopped a step.
+
+        `where` names a step in an error, from the steps of this call before it.
+        """
+        start = time.perf_counter()
+        try:
+            self.executor.run(rows, steps, parts)
+        except Stopped as stopped:
+            raise failure(self.executor, rows, where(stopped.done)) from None
+        return time.perf_counter() - start
+
+    def walk(self, rows: int, where, report=None, done: int = 0, one_by_one: bool = False, stop=lambda: False):
+        """Runs over `rows` rows in batches, the last one as short as it comes out.
 
         Arguments:
             rows: how many.
-            describe: gives the text that names a step in an error, from the steps before it.
-            report: called with the rows done after each compiled call.
-
-        Raises:
-            ValueError, NonFiniteError: what stopped a step, which has changed no variable.
+            where: gives the text that names a step in an error, from the batches before it.
+            report: called with the batches and rows done after each compiled call.
+            done: batches that are done already.
+            one_by_one: whether each step is a call of its own.
+            stop: asked after each call whether to end here.
         """
-        try:
-            self._walk(rows, describe, report)
-        finally:
-            self.executor.memory.release()
-
-    def _walk(self, rows, describe, report):
-        full, tail = divmod(rows, self.batch_size)
-        done = 0
-        while done < full:
-            start, steps = time.perf_counter(), min(self.steps, full - done)
-            self._run(self.batch_size, steps, describe, done)
+        batches, tail = -(-rows // self.batch_size), rows % self.batch_size
+        while done < batches and not stop():
+            size, steps, parts = self.calls(done, batches, tail, 1 if one_by_one else self.steps)
+            seconds = self.run(size, steps, parts, lambda more, begun=done: where(begun + more))
             done += steps
-            self._adapt(steps, time.perf_counter() - start)
+            self._adapt(steps, seconds)
             if report:
-                report(done * self.batch_size)
-        if tail:
-            self._run(tail, 1, describe, done)
-            if report:
-                report(rows)
-
-    def _run(self, rows, steps, describe, before):
-        try:
-            self.executor.run(rows, steps)
-        except Stopped as stopped:
-            raise failure(self.executor, rows, describe(before + stopped.done)) from None
+                report(done, min(done * self.batch_size, rows))
 
     def _adapt(self, steps, seconds):
         """Towards chunks of CHUNK_SECONDS; no more than four times as many steps at once as were seen to do."""
-        self.steps = max(1, min(4 * steps, int(CHUNK_SECONDS * steps / max(seconds, 1e-9))))
+        self.steps = max(1, min(4 * max(steps, self.steps // 4), int(CHUNK_SECONDS * steps / max(seconds, 1e-9))))
 
 
-def train(runner: Runner, model, x, y, epochs, initial_epoch, shuffle, callbacks, validate):
-    """Trains for epochs `initial_epoch` to `epochs` - 1. The model's count of steps is right even if it is stopped."""
-    optimizer = model.optimizer
-    rate = 0.0 if callable(optimizer.learning_rate) else optimizer.learning_rate
-    for epoch in range(initial_epoch, epochs):
-        for c in callbacks:
-            c.on_epoch_begin(epoch)
-        # By the step at which the epoch begins, so that no two epochs share an order, also those of two calls of fit.
-        order = runner.executor.order(len(x), model.seed, model.iterations) if shuffle else np.arange(len(x))
-        runner.set(step=model.iterations, seed=model.seed, learning_rate=rate)
-        runner.reset()
-        runner.executor.memory.bind(x=x, y=y, order=order)
+@dataclass
+class Position:
+    """How far training has come: enough, with weights and slots, to go on bit for bit.
+
+    Arguments:
+        epoch: that is under way, or the next one.
+        batch: batches of it that are done.
+        start: steps done before it, by which its order of rows is drawn.
+        sums: of the loss and the metrics so far, as `Runner.sums` gives them.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    start: int = 0
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class Watchers:
+    """The callbacks of a call of fit, evaluate or predict."""
+
+    def __init__(self, callbacks, model, params: dict):
+        self.callbacks = list(callbacks)
+        for c in self.callbacks:
+            c.set_model(model)
+            c.set_params(params)
+        self.batches = any(_overrides(c, f"on_{kind}_batch_{end}") for c in self.callbacks for kind, end in BATCH_HOOKS)
+        self.progress = any(_overrides(c, "on_progress") for c in self.callbacks)
+
+    def __call__(self, hook: str, *arguments, **options):
+        for c in self.callbacks:
+            getattr(c, hook)(*arguments, **options)
+
+
+BATCH_HOOKS = [(kind, end) for kind in ("train", "test", "predict") for end in ("begin", "end")]
+
+
+def _overrides(callback, hook) -> bool:
+    return getattr(type(callback), hook, None) is not getattr(Callback, hook)
+
+
+class Training:
+    """Epochs over arrays that lie in memory.
+
+    Arguments:
+        model: what is trained; its counts of steps and updates are right even if training is stopped.
+        runner: of its training program.
+        rows: the data.
+        shuffle: whether each epoch has an order of its own.
+        watchers: the callbacks.
+        limit: batches of an epoch at most. Default all.
+    """
+
+    def __init__(self, model, runner: Runner, rows, shuffle: bool, watchers: Watchers, limit: int | None = None):
+        self.model, self.runner, self.rows, self.shuffle, self.watchers = model, runner, rows, shuffle, watchers
+        self.length = len(rows) if limit is None else min(len(rows), limit * runner.batch_size)
+        upload = runner.executor.memory.device.upload
+        self.segments = {name: upload(a) for name, a in rows.segments().items()}  # once for all epochs
+
+    def epoch(self, position: Position) -> dict[str, float]:
+        """Trains for the rest of an epoch; the means of its losses and metrics."""
+        model, runner = self.model, self.runner
+        order = runner.executor.order(len(self.rows), model.seed, position.start) if self.shuffle else None
+        order = np.arange(len(self.rows)) if order is None else order
+        runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
+        if position.batch:
+            runner.restore(position.sums)
+        else:
+            runner.reset()
+        begun = position.batch
+        runner.bind({**self.segments, "order": order[begun * runner.batch_size :]})
         try:
-            runner.run(len(x), _describe("training", epoch), _reporter(runner, callbacks))
+            runner.walk(
+                self.length,
+                lambda batch: f"training, epoch {position.epoch + 1}, step {batch + 1}",
+                self._reporter(position),
+                begun,
+                self.watchers.batches,
+                lambda: model.stop_training,
+            )
         finally:
-            model.iterations = runner.get("step")
-        logs = runner.means() | validate()
-        for c in callbacks:
-            c.on_epoch_end(epoch, logs)
+            model.iterations, model.updates = runner.get("step"), runner.get("updates")
+            runner.executor.memory.release()
+        return runner.means()
+
+    def _reporter(self, position: Position):
+        watchers, model, runner = self.watchers, self.model, self.runner
+        if not (watchers.batches or watchers.progress):
+            return None
+        if watchers.batches:
+            watchers("on_train_batch_begin", position.batch)
+
+        def report(batches, rows):
+            logs = runner.means()
+            model.iterations, model.updates, position.batch = runner.get("step"), runner.get("updates"), batches
+            watchers("on_progress", rows, logs)
+            if watchers.batches:
+                position.sums = runner.sums()
+                watchers("on_train_batch_end", batches - 1, logs)
+                if rows < self.length and not model.stop_training:
+                    watchers("on_train_batch_begin", batches)
+                runner.set(learning_rate=model.rate)
+
+        return report
 
 
-def _describe(what, epoch):
-    return lambda step: f"{what}, epoch {epoch + 1}, step {step + 1}"
+def read_all(runner: Runner, rows, what: str, limit: int | None = None) -> None:
+    """Runs over rows in the order of the data. Of sparse ones this order is a segment."""
+    runner.bind(rows.segments() | {"order": np.arange(len(rows))})
+    n = len(rows) if limit is None else min(len(rows), limit * runner.batch_size)
+    try:
+        runner.walk(n, lambda batch: f"{what}, batch {batch + 1}")
+    finally:
+        runner.executor.memory.release()
 
 
-def _reporter(runner, callbacks):
-    watching = [c for c in callbacks if type(c).on_progress is not Callback.on_progress]
-
-    def report(rows):
-        logs = runner.means()
-        for c in watching:
-            c.on_progress(rows, logs)
-
-    return report if watching else None
-
-
-def evaluate(runner: Runner, x, y) -> dict[str, float]:
-    """The means of the loss and the metrics over all rows."""
+def evaluate(runner: Runner, rows, limit: int | None = None) -> dict[str, float]:
+    """The loss and the metrics over all rows."""
     runner.reset()
-    runner.executor.memory.bind(x=x, y=y)
-    runner.run(len(x), lambda step: f"evaluation, batch {step + 1}")
+    read_all(runner, rows, "evaluation", limit)
     return runner.means()
 
 
-def predict(runner: Runner, x) -> np.ndarray:
+def predict(runner: Runner, rows) -> list[np.ndarray]:
     """The outputs for all rows."""
-    device, place = runner.executor.memory.device, runner.output
-    out = device.alloc(place.bytes(len(x)))[: place.bytes(len(x))].view(place.dtype).reshape(at(place.shape, len(x)))
-    runner.executor.memory.bind(x=x, output=out)
-    runner.run(len(x), lambda step: f"prediction, batch {step + 1}")
-    return device.download(out)
+    device, n = runner.executor.memory.device, len(rows)
+    outs = []
+    for place in runner.outputs:
+        shape = at(place.shape, n)
+        outs.append(device.alloc(place.bytes(n))[: place.bytes(n)].view(place.dtype).reshape(shape))
+    runner.bind({place.segment: out for place, out in zip(runner.outputs, outs, strict=True)})
+    read_all(runner, rows, "prediction")
+    return [device.download(out) for out in outs]
+
+
+def in_batches(rows, batch_size: int, limit: int | None) -> Iterator:
+    """Rows in batches."""
+    stop = len(rows) if limit is None else min(len(rows), limit * batch_size)
+    for start in range(0, stop, batch_size):
+        yield rows[start : min(start + batch_size, stop)]

@@ -4,31 +4,38 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from gpubp import losses, ops
+from gpubp.engine import trees
 from gpubp.engine.autodiff import gradients
 from gpubp.engine.plan import DATA, GRADS, SCALARS, SUMS, Layout, Operand, Part, plan
 from gpubp.engine.program import Program
 from gpubp.engine.store import Store
-from gpubp.engine.trace import Graph
-from gpubp.ops.registry import graph_of
+from gpubp.engine.trace import Graph, Symbol
+from gpubp.ops.registry import dims, graph_of, value
 from gpubp.ops.shapes import B, size
+from gpubp.training.update import update_part
 
 
 @dataclass(frozen=True)
 class Source:
-    """An array of the caller: its name as a segment, its dtype, and its shape without the rows."""
+    """An array of the caller: its name as a segment, its dtype, and its shape without the rows.
+
+    `sparse` arrays are CSR matrices: the segments NAME.data, NAME.indices and NAME.indptr.
+    """
 
     segment: str
     dtype: np.dtype
     shape: tuple[int, ...]
+    sparse: bool = False
 
     @property
     def computed(self) -> np.dtype:
-        """The dtype that the program works with: numbers of other floats in float32, of integers in int64."""
+        """The dtype that targets are worked with: other floats in float32, integers in int64."""
         return np.dtype(self.dtype if self.dtype == np.float64 else np.float32 if self.dtype.kind == "f" else np.int64)
 
     @property
@@ -40,14 +47,32 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Sum:
-    """A running mean's parts: numerator and divisor of the batch, and of all batches since they were set to 0."""
+class Sources:
+    """The arrays of a batch: the model's inputs, its targets and the weights of the rows, one for each output or none."""
+
+    inputs: tuple[Source, ...]
+    targets: tuple[Source, ...] = ()
+    weights: tuple[Source | None, ...] = ()
+
+    @property
+    def all(self) -> tuple[Source, ...]:
+        return (*self.inputs, *self.targets, *(w for w in self.weights if w is not None))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is read of a program under a name: sums over a batch, over all batches since `reset`, and what they tell.
+
+    Arguments:
+        name: in the logs.
+        compute: gives the value for the sums over all batches, by name.
+        batch, total: where the sums lie, by name.
+    """
 
     name: str
-    batch: Operand
-    batch_divisor: Operand
-    total: Operand
-    divisor: Operand
+    compute: Callable[[dict[str, np.ndarray]], Any]
+    batch: dict[str, Operand] = field(default_factory=dict)
+    total: dict[str, Operand] = field(default_factory=dict)
 
 
 @dataclass
@@ -55,8 +80,9 @@ class ModelProgram:
     """A program of a model, the sums that are read from it, and where predictions go."""
 
     program: Program
-    sums: list[Sum]
-    output: Operand | None = None
+    tallies: list[Tally]
+    outputs: list[Operand] = field(default_factory=list)
+    structure: Any = None  # of the predictions: nested lists and dicts
 
 
 class Builder:
@@ -68,9 +94,10 @@ class Builder:
         for segment, n in store.layout.sizes.items():
             self.layout.reserve(segment, n)
         self.layout.reserve(GRADS, self.layout.sizes["params"])
-        names = {"rows": np.int64, "step": np.int64, "seed": np.int64, "learning_rate": store.dtype}
+        names = dict.fromkeys(("rows", "step", "updates", "seed"), np.int64) | {"learning_rate": store.dtype}
         self.scalars = {name: self.layout.add(SCALARS, (), dtype) for name, dtype in names.items()}
-        self.sums: list[Sum] = []
+        self.divisor: Any = None  # where the update finds what to divide the gradients by
+        self.tallies: list[Tally] = []
 
     def graph(self) -> Graph:
         return Graph(self.scalars, self.store)
@@ -78,113 +105,237 @@ class Builder:
     def plan(self, name, assigned) -> Part:
         return plan(name, assigned, self.layout, fused=not self.model.run_eagerly)
 
-    def sum(self, name: str) -> Sum:
-        """A new sum, known by its name."""
-        self.sums.append(Sum(name, *(self.layout.add(SUMS, (), np.float64) for _ in range(4))))
-        return self.sums[-1]
-
-    def forward(self, x, y, training: bool):
-        """The sum of the losses, and what is assigned to the sums of the loss and the metrics."""
-        with x.graph.recording():
-            y_pred = self.model.call(x, training=training)
-            y, y_pred = losses.same_rank(y, y_pred)
-            values = {"loss": self.model.loss.call(y, y_pred)}
-            values |= {name: metric(y, y_pred) for name, metric in self.model.metrics}
-        total = ops.check_finite(ops.sum(values["loss"]))
-        assigned = []
-        for name, rows in values.items():
-            one = self.sum(name)
-            numerator = total if name == "loss" else ops.sum(rows)
-            divisor = ops.count(rows)
-            divisor = divisor if graph_of(divisor) else x.graph.constant(divisor, np.int64)
-            assigned += [
-                (one.batch, ops.cast(numerator, np.float64)),
-                (one.batch_divisor, ops.cast(divisor, np.float64)),
-            ]
-        return total, assigned
+    def tally(self, name: str, sums: dict, compute) -> list[tuple[Operand, Symbol]]:
+        """Makes a tally of sums over the batch; what is to be assigned for it."""
+        made = Tally(name, compute)
+        for key, total in sums.items():
+            for places in (made.batch, made.total):
+                places[key] = self.layout.add(SUMS, dims(total), np.float64)
+        self.tallies.append(made)
+        return [(made.batch[key], total) for key, total in sums.items()]
 
     def record(self) -> Part:
         """Adds the batch's sums to those of the interval that a reader fetches."""
         graph, assigned = self.graph(), []
-        for one in self.sums:
-            for total, part in ((one.total, one.batch), (one.divisor, one.batch_divisor)):
-                assigned.append((total, graph.input(total) + graph.input(part)))
+        for tally in self.tallies:
+            for key, total in tally.total.items():
+                assigned.append((total, graph.input(total) + graph.input(tally.batch[key])))
+        assigned.append((self.scalars["step"], graph.scalar("step") + 1))
         return self.plan("record", assigned)
 
     def program(self, parts, moving) -> ModelProgram:
-        return ModelProgram(Program(parts, self.layout, self.scalars, moving), self.sums)
+        return ModelProgram(Program(parts, self.layout, self.scalars, moving), self.tallies)
 
 
-def training_program(model, store: Store, x: Source, y: Source, batch_size: int) -> ModelProgram:
+def _mean(sums):
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(sums["total"] / sums["divisor"])
+
+
+class Measured:
+    """Losses and metrics of a recorded batch: the sum to differentiate, its divisor, and what is tallied."""
+
+    def __init__(self, build: Builder, graph: Graph, batch: "Batch", training: bool):
+        self.build, self.graph = build, graph
+        self.assigned: list[tuple[Operand, Symbol]] = []
+        self.each: dict[str, dict] = {}  # numerator and divisor of each output's loss
+        with graph.recording():
+            outputs = build.model.compute(batch.inputs, training)
+            goals = build.model.goals()
+            total, divisor = self._losses(goals, outputs, batch)
+            self.total, self.divisor = ops.check_finite(total), self._symbol(divisor, np.float64)
+            self._tally("loss", {"total": self.total, "divisor": self.divisor}, _mean)
+            self._metrics(goals, outputs, batch)
+
+    def _losses(self, goals, outputs, batch):
+        """The weighted sum of all losses over the rows, penalties included, and the divisor of the first."""
+        total, divisor = None, None
+        for goal, (y, y_pred, weight) in zip(goals, batch.pairs(goals, outputs), strict=True):
+            if goal.loss is None:
+                continue
+            numerator, n = goal.loss.terms(y, y_pred, weight)
+            self.each[goal.output] = {"total": numerator, "divisor": n}
+            scaled = numerator if goal.weight == 1 else numerator * goal.weight
+            divisor = n if divisor is None else divisor
+            total = scaled if total is None else total + self._over(scaled, divisor, n)
+        divisor = self.graph.rows() if divisor is None else divisor
+        penalties = self._penalties()
+        if penalties is not None:
+            scaled = penalties * ops.cast(self._symbol(divisor, np.float64), penalties.dtype)
+            total = scaled if total is None else total + scaled
+        if total is None:
+            raise ValueError(f"{self.build.model.name!r} has nothing to minimise: compile it with a loss")
+        return total, divisor
+
+    def _over(self, numerator, divisor, own):
+        """A numerator whose mean is taken over `own`, among those that are divided by `divisor`."""
+        if own is divisor or (isinstance(own, int) and own == divisor):
+            return numerator
+        first, second = (ops.cast(self._symbol(d, np.float64), numerator.dtype) for d in (divisor, own))
+        return numerator * (first / second)
+
+    def _penalties(self):
+        """The sum of what layers and regularizers add to the loss; None if they add nothing."""
+        found = [v.regularizer(v) for v in self.build.model.variables if v.regularizer is not None and v.trainable]
+        found += self.graph.losses
+        found = [x for x in found if graph_of(x)]
+        return sum(found[1:], found[0]) if found else None
+
+    def _metrics(self, goals, outputs, batch):
+        if len(goals) > 1:
+            for output, terms in self.each.items():
+                self._tally(f"{output}_loss", terms, _mean)
+        names: set[str] = {tally.name for tally in self.build.tallies}
+        for goal, (y, y_pred, weight) in zip(goals, batch.pairs(goals, outputs), strict=True):
+            for metric, weighted in goal.measured:
+                name = _free(f"{goal.output}_{metric.name}" if len(goals) > 1 else metric.name, names)
+                self._tally(name, metric.sums(y, y_pred, weight if weighted else None), metric.compute)
+
+    def _tally(self, name, sums, compute):
+        with self.graph.within(""):
+            sums = {key: self._symbol(x, np.float64) for key, x in sums.items()}
+            self.assigned += self.build.tally(name, sums, compute)
+
+    def _symbol(self, x, dtype) -> Symbol:
+        if graph_of(x) is None:
+            return self.graph.constant(x, dtype) if np.ndim(x) == 0 else ops.cast(self.graph.capture(value(x)), dtype)
+        return ops.cast(x, dtype)
+
+
+def _free(name, names):
+    """The name, with a number behind it if another metric has it; it is taken from then on."""
+    free = next(n for n in (name, *(f"{name}_{k}" for k in range(1, len(names) + 1))) if n not in names)
+    names.add(free)
+    return free
+
+
+@dataclass
+class Batch:
+    """The symbols of a batch."""
+
+    inputs: list[Symbol]
+    targets: list[Symbol]
+    weights: list[Symbol | None]
+
+    def pairs(self, goals, outputs):
+        """Targets, predictions and weights of each output; None for what an output has not."""
+        outputs = trees.flatten(outputs)
+        if len(outputs) != len(goals):
+            raise ValueError(f"the model has {len(outputs)} outputs; losses are given for {len(goals)}")
+        targets = self.targets or [None] * len(goals)
+        weights = self.weights or [None] * len(goals)
+        for goal, y, y_pred, weight in zip(goals, targets, outputs, weights, strict=True):
+            if y is None and (goal.loss is not None or goal.measured):
+                raise ValueError(f"the output {goal.output!r} is measured by a loss or metrics, but there is no y for it")
+            yield (*(losses.same_rank(y, y_pred) if y is not None else (y, y_pred)), weight)
+
+
+def _dtypes(build: Builder, sources: Sources):
+    """The dtype in which each array of a batch is worked with: inputs as the model takes them."""
+    yield from zip(sources.inputs, build.model.input_dtypes(sources.inputs), strict=True)
+    yield from ((s, s.computed) for s in sources.targets)
+    yield from ((w, np.dtype(build.store.dtype)) for w in sources.weights if w is not None)
+
+
+def _split(sources: Sources, symbols: list[Symbol]) -> Batch:
+    rest = iter(symbols)
+    inputs, targets = [next(rest) for _ in sources.inputs], [next(rest) for _ in sources.targets]
+    return Batch(inputs, targets, [None if w is None else next(rest) for w in sources.weights])
+
+
+def _gathered(build: Builder, sources: Sources):
+    """The places of a batch, and the part that takes its rows, in the order given by the segment `order`, there."""
+    graph = build.graph()
+    order = graph.input(Operand("order", 0, np.dtype(np.int64), (B,)))
+    assigned = []
+    for source, dtype in _dtypes(build, sources):
+        place = build.layout.add(DATA, (B, *source.shape), dtype)
+        assigned.append((place, _rows_of(graph, source, order, dtype)))
+    return [place for place, _ in assigned], build.plan("gather", assigned)
+
+
+def _rows_of(graph, source: Source, order, dtype) -> Symbol:
+    name = np.dtype(dtype).name
+    if not source.sparse:
+        return ops.take_rows(graph.input(source.operand(None)), order, dtype=name)
+    parts = (("data", source.dtype), ("indices", np.int32), ("indptr", np.int64))
+    csr = (graph.input(Operand(f"{source.segment}.{part}", 0, np.dtype(d), (None,))) for part, d in parts)
+    return ops.take_sparse_rows(*csr, order, columns=source.shape[0], dtype=name)
+
+
+def training_program(model, store: Store, sources: Sources, batch_size: int) -> ModelProgram:
     """Takes batches in the order given by the segment `order`, and trains on them."""
     build = Builder(model, store, batch_size)
-    graph, batches, assigned = build.graph(), [], []
-    order = graph.input(Operand("order", 0, np.dtype(np.int64), (B,)))
-    for source, dtype in ((x, store.dtype), (y, y.computed)):
-        batches.append(build.layout.add(DATA, (B, *source.shape), dtype))
-        rows = ops.take_rows(graph.input(source.operand(None)), order, dtype=np.dtype(dtype).name)
-        assigned.append((batches[-1], rows))
-    parts = [build.plan("gather", assigned), _forward_backward(build, *batches), _update(build), build.record()]
-    return build.program(parts, {"order": 8})
+    places, gather = _gathered(build, sources)
+    accumulate = (model.optimizer.gradient_accumulation_steps or 1) > 1
+    backward = _forward_backward(build, sources, places, accumulate)
+    zero = [_zero(build)] if accumulate else []
+    return build.program([*zero, gather, backward, update_part(build), build.record()], {"order": 8})
 
 
-def _forward_backward(build: Builder, x: Operand, y: Operand) -> Part:
+def _zero(build: Builder) -> Part:
+    """Sets what batches add to until an update to 0."""
+    graph, flat = build.graph(), replace(build.store.flat, segment=GRADS)
+    zeros = [(p, ops.broadcast_to(graph.constant(0.0, p.dtype), p.shape)) for p in (flat, build.divisor)]
+    return build.plan("zero", zeros)
+
+
+def _forward_backward(build: Builder, sources: Sources, places, accumulate: bool) -> Part:
     """The sums over the rows: of the losses, of their gradients, of ones."""
     graph = build.graph()
-    total, assigned = build.forward(graph.input(x), graph.input(y), training=True)
+    measured = Measured(build, graph, _split(sources, [graph.input(p) for p in places]), training=True)
     variables = build.store.trainable
-    found = gradients(total, [graph.input(v.place) for v in variables])
-    assigned += [(replace(v.place, segment=GRADS), g) for v, g in zip(variables, found, strict=True)]
-    assigned += [(v.place, value) for v, value in graph.assignments.items()]
-    return build.plan("forward_backward", assigned)
+    found = gradients(measured.total, [graph.input(v.place) for v in variables])
+    kept = [(replace(v.place, segment=GRADS), g) for v, g in zip(variables, found, strict=True)]
+    build.divisor = build.tallies[0].batch["divisor"]
+    if accumulate:
+        build.divisor = build.layout.add(SUMS, (), np.float64)
+        kept = [(place, graph.input(place) + new) for place, new in [*kept, (build.divisor, measured.divisor)]]
+    if build.model.check_numerics:
+        kept = [(place, _checked(new)) for place, new in kept]
+    assigned = [(v.place, new) for v, new in graph.assignments.items()]
+    return build.plan("forward_backward", [*kept, *measured.assigned, *assigned])
 
 
-def _update(build: Builder) -> Part:
-    """One run over the flat buffers if the optimizer proves elementwise, else variable by variable."""
-    store = build.store
-    graph, assigned = _record_update(build, [(store.flat, store.slots)])
-    if any(s.op and s.op.expression is None and not s.op.view for s in graph.symbols):
-        each = [(v.place, {s: store.slot_of(s, v) for s in store.slots}) for v in store.trainable]
-        graph, assigned = _record_update(build, each)
-    return build.plan("update", assigned)
+def _checked(gradient):
+    """The gradient, with a check that stops the step if it is not finite."""
+    return gradient + ops.check_finite(ops.sum(gradient) * 0.0)
 
 
-def _record_update(build: Builder, runs):
-    graph, assigned = build.graph(), []
-    optimizer, dtype = build.model.optimizer, build.store.dtype
-    step, divisor = graph.scalar("step"), graph.input(build.sums[0].batch_divisor)
-    rate = optimizer.rate_at(graph.scalar("learning_rate"), step)
-    share = ops.cast(1.0 / divisor, dtype)
-    for place, slots in runs:
-        gradient = graph.input(replace(place, segment=GRADS)) * share
-        old = {name: graph.input(slot) for name, slot in slots.items()}
-        new, changed = optimizer.update_variable(graph.input(place), gradient, ops.cast(rate, dtype), step, old)
-        assigned += [(place, new), *((slots[name], changed[name]) for name in slots)]
-    return graph, [*assigned, (build.scalars["step"], step + 1)]
-
-
-def evaluation_program(model, store: Store, x: Source, y: Source, batch_size: int) -> ModelProgram:
+def evaluation_program(model, store: Store, sources: Sources, batch_size: int) -> ModelProgram:
     """Adds up losses and metrics of batches in the order of the data."""
     build = Builder(model, store, batch_size)
+    parts, batch, moving = _read(build, sources)
+    measured = Measured(build, batch[0].graph, _split(sources, batch), training=False)
+    parts += [build.plan("forward", measured.assigned), build.record()]
+    made = build.program(parts, moving)
+    made.program.guard = "record"
+    return made
+
+
+def _read(build: Builder, sources: Sources):
+    """Batches as they lie, one after the other: sparse ones are gathered, others read in place."""
+    if any(s.sparse for s in sources.all):
+        places, gather = _gathered(build, sources)
+        graph = build.graph()
+        return [gather], [graph.input(p) for p in places], {"order": 8}
     graph = build.graph()
-    inputs = ops.cast(graph.input(x.operand(B)), store.dtype), ops.cast(graph.input(y.operand(B)), y.computed)
-    _, assigned = build.forward(*inputs, training=False)
-    parts = [build.plan("forward", assigned), build.record()]
-    program = build.program(parts, {s.segment: s.row_bytes for s in (x, y)})
-    program.program.guard = "record"
-    return program
+    batch = [ops.cast(graph.input(s.operand(B)), dtype) for s, dtype in _dtypes(build, sources)]
+    return [], batch, {s.segment: s.row_bytes for s in sources.all}
 
 
-def prediction_program(model, store: Store, x: Source, y: None, batch_size: int) -> ModelProgram:
-    """Writes the outputs of batches, in the order of the data, to the segment `output`."""
+def prediction_program(model, store: Store, sources: Sources, batch_size: int) -> ModelProgram:
+    """Writes the outputs of batches, in the order of the data, to the segments `output0`, `output1`, ..."""
     build = Builder(model, store, batch_size)
-    graph = build.graph()
+    parts, batch, moving = _read(build, sources)
+    graph = batch[0].graph
     with graph.recording():
-        y_pred = model.call(ops.cast(graph.input(x.operand(B)), store.dtype), training=False)
-    out = Operand("output", 0, y_pred.dtype, y_pred.dims)
-    made = Source("output", y_pred.dtype, y_pred.dims[1:])
-    program = build.program([build.plan("forward", [(out, y_pred)])], {s.segment: s.row_bytes for s in (x, made)})
-    return replace(program, output=out)
+        structure = model.compute(batch, training=False)
+    symbols = trees.flatten(structure)
+    outputs = [Operand(f"output{k}", 0, x.dtype, x.dims) for k, x in enumerate(symbols)]
+    moving |= {p.segment: Source(p.segment, p.dtype, p.shape[1:]).row_bytes for p in outputs}
+    parts.append(build.plan("forward", list(zip(outputs, symbols, strict=True))))
+    return replace(build.program(parts, moving), outputs=outputs, structure=structure)
 
 
 PROGRAMS: dict[str, Callable[..., ModelProgram]] = {
@@ -192,15 +343,3 @@ PROGRAMS: dict[str, Callable[..., ModelProgram]] = {
     "evaluate": evaluation_program,
     "predict": prediction_program,
 }
-
-
-def symbol_of(shape: tuple[int, ...]):
-    """A float32 symbol of rows of this shape, to pass through layers."""
-    return Graph().input(Operand("x", 0, np.dtype(np.float32), (B, *shape)))
-
-
-def target_source(model) -> Source:
-    """Targets as the model's loss takes them: integer labels, or numbers of the shape of the outputs."""
-    if isinstance(model.loss, losses.SparseCategoricalCrossentropy):
-        return Source("y", np.dtype(np.int64), ())
-    return Source("y", np.dtype(np.float32), model.output_shape[1:])

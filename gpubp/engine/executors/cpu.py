@@ -47,17 +47,21 @@ class CPU:
         self.program, self.memory = program, Memory(program, device, store)
         self.segments = program.segments
         self.callers = [s for s in self.segments if s not in program.layout.sizes]
-        self.tables: dict[int, Table] = {}
+        self.tables: dict[tuple, Table] = {}
         self.context = np.zeros(native.SEGMENTS + 2 * len(self.segments), np.int64)
         self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
         self._set_context(program.layout.sizes)
         self.arguments = np.zeros(interpreter.DONE + 1, np.int64)
         self._run = SIGNATURE(compile.address(RUN))
 
-    def run(self, rows: int, steps: int) -> int:
-        """Runs all parts for `steps` batches of `rows` rows; how many were done. Raises Stopped after a failure."""
+    def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
+        """Runs `steps` batches of `rows` rows, of all parts or those named; how many were done.
+
+        Raises Stopped after a failure.
+        """
         self.memory.set_rows(rows)
-        table = self.tables.get(rows) or self.tables.setdefault(rows, self._bind(rows))
+        key = (rows, parts)
+        table = self.tables.get(key) or self.tables.setdefault(key, self._bind(rows, parts))
         self.context[native.STATUS] = native.OK
         self._set_context(self.callers)
         self.arguments[:] = (
@@ -92,14 +96,17 @@ class CPU:
             buffer = self.memory.buffers[segment]
             self.context[self._position(segment) :][:2] = buffer.ctypes.data, buffer.nbytes
 
-    def _bind(self, rows: int) -> Table:
+    def _bind(self, rows: int, parts: tuple[str, ...] | None) -> Table:
         """The table for a number of rows: extents change with it, places do not."""
         code: list[int] = []
         starts: list[int] = []
         instructions: list[Instruction] = []
-        guard = -1
+        guard, guarded = -1, False
         for part in self.program.parts:
-            guard = len(starts) if part.name == self.program.guard else guard
+            guarded |= part.name == self.program.guard
+            if parts is not None and part.name not in parts:
+                continue
+            guard = len(starts) if guarded and guard < 0 else guard
             for i in part.code:
                 starts.append(len(code))
                 code += self._row(lower(i, part.places, rows), len(instructions))

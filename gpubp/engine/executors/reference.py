@@ -19,13 +19,17 @@ class Reference:
     def __init__(self, program: Program, device, store=None, memory: Memory | None = None):
         self.program, self.memory = program, memory or Memory(program, device, store)
 
-    def run(self, rows: int, steps: int) -> int:
-        """Runs all parts for `steps` batches of `rows` rows; how many were done. Raises Stopped after a failure."""
+    def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
+        """Runs `steps` batches of `rows` rows, of all parts or those named; how many were done.
+
+        Raises Stopped after a failure.
+        """
         self.memory.set_rows(rows)
         for done in range(steps):
             try:
                 for part in self.program.parts:
-                    self.run_part(part, rows)
+                    if parts is None or part.name in parts:
+                        self.run_part(part, rows)
             except (IndexError, FloatingPointError) as error:
                 raise Stopped(done, str(error)) from error
             self.memory.advance({s: n * rows for s, n in self.program.moving.items()})

@@ -1,0 +1,7 @@
+"""Models: layers drawn into a graph or put in a row, and what one does with them."""
+
+from gpubp.models.clone import clone_model
+from gpubp.models.model import Model
+from gpubp.models.sequential import Sequential
+
+__all__ = ["Model", "Sequential", "clone_model"]

@@ -1,0 +1,33 @@
+"""A model as a table of its layers."""
+
+from gpubp.engine import trees
+
+
+def summary(model, width: int | None = None) -> str:
+    """The layers with their classes, the shapes of their outputs and the numbers of their weights."""
+    rows = [(f"{x.name} ({type(x).__name__})", _shape(x), f"{x.count_params():,}") for x in model.layers]
+    head = ("layer (class)", "output", "weights")
+    wide = [max(len(row[k]) for row in (head, *rows)) + 2 for k in range(3)]
+    if width is not None:
+        wide[0] = max(wide[0], width - wide[1] - wide[2])
+    lines = [f"{a:{wide[0]}}{b:{wide[1]}}{c:>{wide[2]}}" for a, b, c in (head, *rows)]
+    total = model.count_params()
+    trained = sum(v.array.size for v in model.trainable_variables)
+    size = sum(v.array.nbytes for v in model.variables)
+    foot = f"{total:,} weights in all ({_bytes(size)}), {trained:,} of them trainable"
+    return "\n".join([f"{type(model).__name__} {model.name!r}", *lines, foot])
+
+
+def _shape(layer) -> str:
+    if not layer._calls:
+        return "?"
+    shapes = [str(x.shape) for x in trees.flatten(layer._calls[0][1])]
+    return shapes[0] if len(shapes) == 1 else ", ".join(shapes)
+
+
+def _bytes(n: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} GB"

@@ -1,0 +1,44 @@
+"""Who may use a model at the same time: many that read, or one that changes it."""
+
+import threading
+from contextlib import contextmanager
+
+
+class Gate:
+    """Readers together, a writer alone. The thread of a writer may come in again, as either."""
+
+    def __init__(self):
+        self._turn = threading.Condition()
+        self._readers, self._writer, self._depth = 0, None, 0
+
+    @contextmanager
+    def shared(self):
+        """For those that change nothing."""
+        with self._turn:
+            mine = self._writer == threading.get_ident()
+            while self._writer is not None and not mine:
+                self._turn.wait()
+            self._readers += not mine
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._readers -= not mine
+                self._turn.notify_all()
+
+    @contextmanager
+    def exclusive(self):
+        """For one that changes something."""
+        me = threading.get_ident()
+        with self._turn:
+            while self._writer not in (None, me) or (self._readers and self._writer != me):
+                self._turn.wait()
+            self._writer, self._depth = me, self._depth + 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._depth -= 1
+                if not self._depth:
+                    self._writer = None
+                self._turn.notify_all()

@@ -1,0 +1,515 @@
+"""What every model can do with data: compile, fit, evaluate, predict, and the same for a single batch."""
+
+import threading
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from gpubp import optimizers
+from gpubp.backend import current_device
+from gpubp.engine import trees
+from gpubp.engine.executors import executor_class
+from gpubp.engine.explain import explain
+from gpubp.engine.store import Store
+from gpubp.training import data, loop, programs, streams
+from gpubp.training.callbacks import Callback, History
+from gpubp.training.gate import Gate
+from gpubp.training.loop import Position, Runner, Watchers
+from gpubp.training.objective import Goal, Objective
+from gpubp.training.progress import progress
+
+BATCH, READ_BATCH = 32, 256  # rows of a batch by default: of training, and of what only reads
+
+
+class Trainer:
+    """The part of a model that trains it. Models tell it their inputs, outputs and variables.
+
+    Source of names, arguments and defaults: https://keras.io/api/models/model_training_apis
+    """
+
+    # What models provide
+    name: str
+    variables: list
+    built: bool
+    input_names: list[str]
+    output_names: list[str]
+
+    def _begin(self):
+        """Attributes of a model that has not been compiled."""
+        self.optimizer: Any = None
+        self.objective: Objective | None = None
+        self.compiled_with: dict[str, Any] = {}
+        self.run_eagerly = self.check_numerics = self.stop_training = False
+        self.iterations = self.updates = 0  # batches trained on, and updates of the weights
+        self.seed = 0
+        self.history: History | None = None
+        self.position: Position | None = None  # where the next call of fit goes on, if a callback has set it
+        self._store: Store | None = None
+        self._runners: dict = {}
+        self._gate, self._lock = Gate(), threading.RLock()
+
+    # Compiling
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile="auto",
+        auto_scale_loss: bool = True,
+        check_numerics: bool = False,
+    ):
+        """Chooses what training does.
+
+        Arguments:
+            optimizer: name or instance. Default "rmsprop".
+            loss: name, instance, or function of (y_true, y_pred) over `gpubp.ops` that gives one value for each row. For
+                several outputs a list of them, or a dict by the outputs' names.
+            loss_weights: of the outputs' losses in their sum: list or dict of floats. Default 1 each.
+            metrics: list of names, instances or functions like losses; for several outputs a dict by name, or a list of
+                lists. Default none.
+            weighted_metrics: the same, measured with the weights of the rows.
+            run_eagerly: whether the reference executor runs the program: NumPy, op by op. Default False.
+            steps_per_execution, jit_compile, auto_scale_loss: taken for compatibility; as many steps as take some 50 ms
+                run as one compiled call anyway.
+            check_numerics: whether every gradient is checked before the update. Default False: the loss alone is, so
+                that a NaN that arises in backward is found one step later.
+
+        Raises:
+            ValueError: for unknown names.
+        """
+        chosen = optimizers.get(optimizer)
+        objective = Objective(loss, loss_weights, metrics, weighted_metrics)
+        if self.built:
+            objective.goals(self.output_names)
+        given = {"loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
+        with self._gate.exclusive():
+            self.optimizer, self.objective, self.compiled_with = chosen, objective, {"loss": loss, **given}
+            self.run_eagerly, self.check_numerics = bool(run_eagerly), bool(check_numerics)
+            self._store, self._runners, self.iterations, self.updates = None, {}, 0, 0
+
+    @property
+    def loss(self):
+        """What `compile` was given as the loss."""
+        return self.objective and self.objective.loss
+
+    @property
+    def metrics(self) -> list:
+        """The metrics of all outputs."""
+        return [metric for goal in self.goals() for metric, _ in goal.measured] if self.objective else []
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names in the logs, as far as they follow from `compile`."""
+        return ["loss", *(m.name for m in self.metrics)]
+
+    @property
+    def compiled(self) -> bool:
+        return self.optimizer is not None
+
+    def goals(self) -> list[Goal]:
+        """What each output is measured by."""
+        return (self.objective or Objective()).goals(self.output_names)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step; 0 where a schedule computes it in the program."""
+        rate = self.optimizer.learning_rate
+        return 0.0 if callable(rate) else float(rate)
+
+    # Training
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose="auto",
+        callbacks: list[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data=None,
+        shuffle: bool = True,
+        class_weight: dict | None = None,
+        sample_weight=None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> History:
+        """Trains, and returns the history of losses and metrics.
+
+        The loss of a batch is the mean over its own rows; means of an epoch weigh batches by their rows. Batches are a
+        function of the model's seed and of the steps done before the epoch.
+
+        Arguments:
+            x: array of rows; for several inputs a list, or a dict by their names. SciPy's sparse matrices, frames and
+                arrays of other libraries will do. Also a Sequence (`len` and indexing) or an iterable of batches
+                (x, y) or (x, y, sample_weight).
+            y: targets of as many rows, in the same ways; none where `x` gives them.
+            batch_size: rows of a batch; the last one of an epoch may be shorter. Default 32.
+            epochs: the number of the last epoch. Default 1.
+            verbose: 0 silent, 1 a live bar, 2 a line an epoch, "auto" a bar in a terminal. Default "auto".
+            callbacks: list of Callback.
+            validation_split: share of the rows, from the end, to validate on. Default 0.
+            validation_data: (x, y) or (x, y, sample_weight) to validate on after each epoch; or a Sequence or iterable.
+            shuffle: whether each epoch has an order of its own. Default True.
+            class_weight: dict of labels to the weights of their rows. Default 1 each.
+            sample_weight: weights of the rows; for several outputs a list or dict. Default 1 each.
+            initial_epoch: the epoch to begin with. Default 0.
+            steps_per_epoch: batches of an epoch at most. Default all.
+            validation_steps, validation_batch_size: the same for validation. Default all, and `batch_size`.
+            validation_freq: epochs from one validation to the next. Default 1.
+
+        Raises:
+            ValueError, TypeError: for input that does not fit; nothing has changed then.
+            NonFiniteError: if the loss is not finite; names the layer, and the weights are those of before that step.
+        """
+        with self._gate.exclusive():
+            self._require_compiled("fit")
+            positive("epochs", epochs + 1)
+            batch_size = positive("batch_size", batch_size or BATCH if batch_size is None else batch_size)
+            limit = None if steps_per_epoch is None else positive("steps_per_epoch", steps_per_epoch)
+            stream = data.as_stream(x, limit)
+            if stream is not None:
+                streams.refuse_targets(y, sample_weight, validation_split)
+                rows, held = None, validation_data
+            else:
+                rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
+                held = validation_data
+                if validation_split:
+                    rows, held = rows.split(validation_split)
+            validate = self._validation(held, validation_batch_size or batch_size, validation_steps, validation_freq)
+            history, bar = History(), progress(verbose)
+            length = stream.length if stream else min(-(-len(rows) // batch_size), limit or len(rows))
+            params = {"epochs": epochs, "steps": length, "verbose": verbose, "rows": rows and len(rows)}
+            watchers = Watchers([history, *(callbacks or []), *([bar] if bar else [])], self, params)
+            self.stop_training, self.position = False, None
+            if stream is not None:
+                training: Any = streams.StreamTraining(self, stream, shuffle, watchers, class_weight)
+            else:
+                runner = self._training_runner(rows, batch_size)
+                training = loop.Training(self, runner, rows, shuffle, watchers, limit)
+            try:
+                self._epochs(training, epochs, initial_epoch, watchers, validate)
+            finally:
+                if bar and hasattr(bar, "close"):
+                    bar.close()
+            self.history = history
+            return history
+
+    def _epochs(self, training, epochs, initial_epoch, watchers, validate):
+        watchers("on_train_begin")
+        at = self.position or Position(initial_epoch, 0, self.iterations)
+        while at.epoch < epochs and not self.stop_training:
+            self.position = at
+            watchers("on_epoch_begin", at.epoch)
+            logs = training.epoch(at)
+            logs |= validate(at.epoch)
+            self.position = Position(at.epoch + 1, 0, self.iterations)
+            watchers("on_epoch_end", at.epoch, logs)
+            at = self.position
+        self.position = None
+        watchers("on_train_end")
+
+    def _validation(self, held, batch_size, steps, frequency):
+        """A function of the epoch that gives the results on what was held back, which has been checked by then."""
+        if held is None:
+            return lambda epoch: {}
+        if isinstance(held, data.Rows):
+            source = held
+        elif isinstance(held, tuple | list) and data.as_stream(held, steps) is None:
+            source = self._rows(*data.unpacked(tuple(held)), None)
+        else:
+            source = data.as_stream(held, steps)
+            if source is None:
+                raise ValueError("validation_data is (x, y), (x, y, sample_weight), a Sequence or an iterable")
+
+        def validate(epoch):
+            if (epoch + 1) % frequency:
+                return {}
+            return {f"val_{name}": value for name, value in self._evaluated(source, batch_size, steps).items()}
+
+        return validate
+
+    # Evaluating and predicting
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        verbose="auto",
+        sample_weight=None,
+        steps: int | None = None,
+        callbacks: list[Callback] | None = None,
+        return_dict: bool = False,
+    ):
+        """The loss and the metrics over all rows: a number, a list, or a dict by name.
+
+        Arguments and errors as of `fit`; batch_size: default 256; return_dict: whether a dict is wanted. Default False.
+        """
+        size = positive("batch_size", READ_BATCH if batch_size is None else batch_size)
+        self._require_compiled("evaluate")
+        stream = data.as_stream(x, steps)
+        source = self._rows(x, y, sample_weight, None) if stream is None else stream
+        watchers = Watchers(callbacks or [], self, {"steps": steps})
+        watchers("on_test_begin")
+        logs = self._evaluated(source, size, steps)
+        watchers("on_test_end", logs)
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    def _evaluated(self, source, batch_size: int, steps) -> dict[str, float]:
+        if not isinstance(source, data.Rows):
+            return streams.evaluate(self, source)
+        with self._borrowed("evaluate", source.sources(), min(batch_size, len(source))) as runner:
+            return loop.evaluate(runner, source, steps)
+
+    def predict(
+        self, x, batch_size: int | None = None, verbose="auto", steps: int | None = None, callbacks=None
+    ) -> np.ndarray:
+        """The outputs for all rows: an array, or a list or dict of them as the model's outputs are.
+
+        Arguments and errors as of `fit`; batch_size: default 256.
+        """
+        size = positive("batch_size", READ_BATCH if batch_size is None else batch_size)
+        watchers = Watchers(callbacks or [], self, {"steps": steps})
+        watchers("on_predict_begin")
+        stream = data.as_stream(x, steps)
+        if stream is not None:
+            outputs = streams.predict(self, stream)
+        else:
+            rows = self._rows(x, None, None, None)
+            outputs = self._predicted(rows if steps is None else rows[: steps * size], size)
+        watchers("on_predict_end")
+        return outputs
+
+    def _predicted(self, rows, batch_size):
+        with self._borrowed("predict", rows.sources(), min(batch_size, len(rows))) as runner:
+            return trees.like(runner.structure, loop.predict(runner, rows))
+
+    # Single batches
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict: bool = False):
+        """One step on all rows of x; the loss and the metrics of this batch. Arguments and errors as of `fit`."""
+        with self._gate.exclusive():
+            self._require_compiled("train_on_batch")
+            rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
+            runner = self._training_runner(rows, len(rows))
+            training = loop.Training(self, runner, rows, False, Watchers([], self, {}))
+            logs = training.epoch(Position(0, 0, self.iterations))
+        return _answer(logs, return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict: bool = False):
+        """The loss and the metrics of one batch. Arguments and errors as of `evaluate`."""
+        self._require_compiled("test_on_batch")
+        rows = self._rows(x, y, sample_weight, None)
+        return _answer(self._evaluated(rows, len(rows), None), return_dict)
+
+    def predict_on_batch(self, x):
+        """The outputs for one batch. Arguments and errors as of `predict`."""
+        rows = self._rows(x, None, None, None)
+        return self._predicted(rows, len(rows))
+
+    # What runs
+
+    def compute(self, inputs, training: bool):
+        """The outputs for the symbols of a batch, in the order of the inputs."""
+        raise NotImplementedError
+
+    def _rows(self, x, y, sample_weight, class_weight, fitting: bool = False) -> data.Rows:
+        """What the caller has passed, checked; builds the model if that has not been done."""
+        x, y, sample_weight = (data.unpacked(x) if isinstance(x, tuple) and y is None else (x, y, sample_weight))
+        inputs = self._input_arrays(x)
+        targets = [] if y is None else [
+            data.checked(_numbered("y", k, n), a)
+            for n in [len(self.output_names)]
+            for k, a in enumerate(data.leaves("y", y, self.output_names))
+        ]
+        rows = data.Rows(inputs, targets, self._weights(sample_weight, class_weight, targets))
+        data.same_rows(rows)
+        if fitting:
+            for k, a in enumerate(inputs):
+                data.finite(_numbered("x", k, len(inputs)), a)
+            for k, a in enumerate(targets):
+                data.finite(_numbered("y", k, len(targets)), a)
+        if targets:
+            self._check_targets(targets)
+        return rows
+
+    def _weights(self, sample_weight, class_weight, targets) -> list:
+        if sample_weight is None and class_weight is None:
+            return []
+        n, outputs = len(targets[0]) if targets else 0, self.output_names
+        weights: list = [None] * len(outputs)
+        if sample_weight is not None:
+            given = [sample_weight] * len(outputs) if len(outputs) > 1 and np.ndim(sample_weight) == 1 else sample_weight
+            weights = [
+                None if w is None else data.checked("sample_weight", w)
+                for w in (given if given is not sample_weight else data.leaves("sample_weight", given, outputs))
+            ]
+            for w in weights:
+                if w is not None and not np.isfinite(w).all():
+                    raise ValueError("sample_weight holds values that are not finite")
+        if class_weight is not None:
+            if len(outputs) > 1:
+                raise ValueError("class_weight is for models with one output; use sample_weight")
+            classes = data.class_weights(targets[0], class_weight, n)
+            weights = [classes if weights[0] is None else weights[0].reshape(n) * classes]
+        return weights
+
+    def _check_targets(self, targets):
+        """Lets each loss look at the targets of its output before anything changes."""
+        if self.objective is None:
+            return
+        for goal, y, shape in zip(self.goals(), targets, self.output_shapes(), strict=True):
+            if goal.loss is not None and hasattr(goal.loss, "check"):
+                goal.loss.check(y, shape)
+
+    def _ready(self, training: bool = True) -> Store:
+        """The store that holds this model's variables, made anew where they have moved or `trainable` has changed.
+
+        What only reads may use the store of another model that all variables live in.
+        """
+        store = self._store
+        if store is None or not store.holds(self.variables):
+            homes = {id(v.store): v.store for v in self.variables}
+            shared = next(iter(homes.values())) if len(homes) == 1 else None
+            if not training and shared is not None and shared.holds(self.variables):
+                return shared
+            slots = self.optimizer.slots if self.optimizer else ()
+            self._store = Store(self.variables, current_device(), slots)
+            self._runners = {}
+            if store:
+                self._store.take_slots(store)
+        return self._store  # type: ignore[return-value]
+
+    def _training_runner(self, rows: data.Rows, batch_size: int) -> Runner:
+        with self._lock:
+            return self._runner("train", self._ready(), rows.sources(), batch_size)
+
+    def _runner(self, mode: str, store: Store, sources: programs.Sources, batch_size: int) -> Runner:
+        """The program of a mode for arrays like these, made before or now, with its executor."""
+        idle = self._runners.setdefault(self._key(mode, store, sources, batch_size), [])
+        if not idle:
+            idle.append(self._made(mode, store, sources, batch_size))
+        return idle[-1]
+
+    def _made(self, mode, store, sources, batch_size) -> Runner:
+        made = programs.PROGRAMS[mode](self, store, sources, batch_size)
+        executor = executor_class("reference" if self.run_eagerly else "auto")(made.program, store.device, store)
+        accumulate = (self.optimizer.gradient_accumulation_steps or 1) if mode == "train" else 1
+        return Runner(made, executor, batch_size, accumulate)
+
+    def _key(self, mode, store, sources, batch_size):
+        return mode, id(store), sources, batch_size
+
+    @contextmanager
+    def _borrowed(self, mode: str, sources: programs.Sources, batch_size: int):
+        """A runner for this thread alone: each has its own `work`, so several threads may read at once."""
+        with self._gate.shared():
+            with self._lock:
+                store = self._ready(training=False)
+                idle = self._runners.setdefault(self._key(mode, store, sources, batch_size), [])
+                runner = idle.pop() if idle else self._made(mode, store, sources, batch_size)
+            try:
+                yield runner
+            finally:
+                with self._lock:
+                    idle.append(runner)
+
+    def explain(self, batch_size: int = 32, mode: str = "train") -> str:
+        """The program of a step as a table: parts, instructions, layers, shapes, FLOPs, bytes, places.
+
+        Arguments:
+            batch_size: rows of the batch. Default 32.
+            mode: "train" (of a compiled model) or "predict". Default "train".
+
+        Raises:
+            ValueError: if the model is not built, or not compiled for training.
+        """
+        self._require_built()
+        if mode not in ("train", "predict"):
+            raise ValueError(f"mode is 'train' or 'predict'; it is {mode!r}")
+        if mode == "train":
+            self._require_compiled("explain")
+        sources = self.expected_sources(mode == "train")
+        made = programs.PROGRAMS[mode](self, self._ready(), sources, positive("batch_size", batch_size))
+        return explain(made.program, batch_size)
+
+    def expected_sources(self, targets: bool) -> programs.Sources:
+        """Arrays as the model takes them, for programs that are made without data."""
+        inputs = [
+            programs.Source(f"x{k}", np.dtype(dtype), shape)
+            for k, (shape, dtype) in enumerate(zip(self.input_row_shapes(), self.input_dtypes(None), strict=True))
+        ]
+        expected = []
+        if targets:
+            for k, (goal, shape) in enumerate(zip(self.goals(), self.output_shapes(), strict=True)):
+                labels = goal.loss is not None and getattr(goal.loss, "takes_labels", False)
+                dtype, own = (np.int64, shape[1:-1]) if labels else (np.float32, shape[1:])
+                expected.append(programs.Source(f"y{k}", np.dtype(dtype), tuple(own)))
+        return programs.Sources(tuple(inputs), tuple(expected))
+
+    def _require_compiled(self, what):
+        if self.optimizer is None:
+            raise ValueError(f"{what} needs compile(optimizer=..., loss=...) first")
+
+    # Copies and files
+
+    def optimizer_state(self) -> dict[str, np.ndarray]:
+        """Copies of the optimizer's arrays, by "slot/variable"; empty before the first step."""
+        store = self._store
+        if store is None:
+            return {}
+        paths = {v: path for path, v in self.paths().items()}
+        pairs = ((s, v) for s in store.slots for v in store.trainable)
+        return {f"{s}/{paths[v]}": store.device.download(store.view(store.slot_of(s, v))).copy() for s, v in pairs}
+
+    def set_optimizer_state(self, arrays: dict[str, np.ndarray]):
+        """Sets the optimizer's arrays, as `optimizer_state` gives them."""
+        if not arrays:
+            return
+        store, paths = self._ready(), {v: path for path, v in self.paths().items()}
+        for slot in store.slots:
+            for variable in store.trainable:
+                store.device.copy(store.view(store.slot_of(slot, variable)), arrays[f"{slot}/{paths[variable]}"])
+
+    def __getstate__(self):
+        """Without what was compiled, so that models can be copied and sent to other processes."""
+        state = dict(self.__dict__)
+        dropped = {"_runners": {}, "_lock": None, "_gate": None, "_store": None, "history": None}
+        return state | dropped | {"_slots": self.optimizer_state()}
+
+    def __setstate__(self, state):
+        slots = state.pop("_slots")
+        self.__dict__ |= state
+        self._lock, self._gate = threading.RLock(), Gate()
+        self.set_optimizer_state(slots)
+
+
+def _answer(logs: dict, return_dict: bool):
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
+
+
+def _numbered(name: str, k: int, n: int) -> str:
+    return name if n == 1 else f"{name}[{k}]"
+
+
+def positive(name: str, value) -> int:
+    """An int of at least 1. Raises ValueError for anything else."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a positive int; it is {value!r}")
+    return int(value)
