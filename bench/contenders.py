@@ -81,7 +81,7 @@ class Gpubp:
     def reset(self):
         self.model.set_weights(self.case.weights)
         self.model.set_optimizer_state({k: np.zeros_like(v) for k, v in self.model.optimizer_state().items()})
-        self.model.iterations = 0
+        self.model.iterations = self.model.updates = 0
 
     def epoch(self):
         return self.model.fit(*self.case.data, batch_size=self.case.batch, verbose=0).history["loss"][0]
@@ -97,7 +97,7 @@ class Products(Gpubp):
 
         super().__init__(case)
         x, y = self.case.data
-        store, program = self.model._ready(), self.model._runner("train", x, y, case.batch).program
+        store, program = self.model._ready(), self.model.program(case.batch)
         parts = [replace(p, code=[i for i in p.code if i.op and i.op.name == "matmul"]) for p in program.parts]
         if sum(len(p.code) for p in parts) != 3 * len(case.widths) - 4:  # two a layer backwards, but the first
             raise RuntimeError(f"the program of {case.name} does not hold its products one by one")

@@ -185,7 +185,7 @@ def classifier(widths, activation, dropout, optimizer, learning_rate, seed):
     net.add(layers.Dense(widths[-1], "softmax"))
     rule = optimizers.get(optimizer)
     rule = rule if learning_rate is None else type(rule)(learning_rate)
-    net.compile(rule, "sparse_categorical_crossentropy", ["accuracy"])
+    net.compile(rule, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return net
 
 
@@ -228,7 +228,7 @@ def flat(x: np.ndarray) -> np.ndarray:
 
 def fed(x: np.ndarray, net) -> np.ndarray:
     """Rows of the shape that a model takes, if they have as many features."""
-    shape = (*x.shape[:1], *net.input_shape)
+    shape = (*x.shape[:1], *net.input_shape[1:])
     return scaled(x.reshape(shape) if x.size == math.prod(shape) else x)
 
 

@@ -139,6 +139,7 @@ class SparseCategoricalCrossentropy(Loss):
     """
 
     name = "sparse_categorical_crossentropy"
+    takes_labels = True
 
     def __init__(self, from_logits=False):
         self.from_logits = from_logits

@@ -76,7 +76,7 @@ def test_train_prints_epochs_and_accuracy_and_writes_both_files(trained, folder)
     hits = net.predict(x.reshape(200, 6).astype(np.float32) / 255).argmax(axis=1) == y
     assert accuracy == pytest.approx(100 * hits.mean(), abs=0.005)
     assert net.optimizer.learning_rate == 0.01
-    assert [type(layer).__name__ for layer in net.layers] == ["Input", "Dense", "Dropout", "Dense"]
+    assert [type(layer).__name__ for layer in net.layers] == ["Dense", "Dropout", "Dense"]
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -9,7 +9,7 @@ import gpubp
 from gpubp import losses, metrics, ops
 from gpubp.engine.trace import Graph
 from gpubp.layers import Activation, Dense
-from gpubp.training.programs import symbol_of
+from gpubp.layers import sketch
 
 RNG = np.random.default_rng(0)
 Z = RNG.standard_normal((20, 4)) * 3
@@ -109,6 +109,6 @@ def test_losses_of_one_output_take_targets_without_its_axis():
 
 
 def test_recorded_losses_keep_the_rows():
-    x = symbol_of((4,))
+    x = sketch.source((4,), np.float32)
     assert isinstance(x.graph, Graph)
     assert losses.MeanSquaredError().call(x, x).shape == (None,)

@@ -32,14 +32,14 @@ class Rows:
     @property
     def named(self) -> dict[str, Any]:
         """The arrays by the names of their segments."""
-        kinds = {"x": self.inputs, "y": self.targets, "w": self.weights}
-        return {f"{kind}{k}": a for kind, arrays in kinds.items() for k, a in enumerate(arrays) if a is not None}
+        kinds = (("x", self.inputs), ("y", self.targets), ("w", self.weights))
+        pairs = (pair for kind, arrays in kinds for pair in zip(segments_of(kind, len(arrays)), arrays, strict=True))
+        return {name: a for name, a in pairs if a is not None}
 
     def sources(self) -> Sources:
         """What a program needs to know of the arrays."""
-        known = {name: _source(name, a) for name, a in self.named.items()}
         kinds = (("x", self.inputs), ("y", self.targets), ("w", self.weights))
-        return Sources(*(tuple(known.get(f"{kind}{k}") for k in range(len(a))) for kind, a in kinds))  # type: ignore[arg-type]
+        return Sources(*(tuple(map(_source, segments_of(kind, len(a)), a)) for kind, a in kinds))  # type: ignore[arg-type]
 
     def segments(self) -> dict[str, np.ndarray]:
         """The arrays as programs read them, by segment."""
@@ -65,8 +65,13 @@ class Rows:
         return self[:held], self[held:]
 
 
-def _source(name, array) -> Source:
-    return Source(name, np.dtype(array.dtype), tuple(array.shape[1:]), is_sparse(array))
+def segments_of(kind: str, n: int) -> list[str]:
+    """The names of the segments of n arrays of a kind: "x", or "x0", "x1", ... of several."""
+    return [kind] if n == 1 else [f"{kind}{k}" for k in range(n)]
+
+
+def _source(name, array) -> Source | None:
+    return None if array is None else Source(name, np.dtype(array.dtype), tuple(array.shape[1:]), is_sparse(array))
 
 
 def is_sparse(x) -> bool:
@@ -120,7 +125,7 @@ def _columns_without_numbers(given) -> str:
 def finite(name: str, array):
     """Raises ValueError if an array in memory holds NaN or an infinity."""
     values = array.data if is_sparse(array) else array
-    if isinstance(values, np.memmap) or values.dtype.kind != "f":
+    if _on_disk(values) or values.dtype.kind != "f":
         return  # what lies on a disk is read once, in training, which stops at what is not finite
     step = max(1, SCANNED // max(1, values[0].size if len(values) else 1))
     for start in range(0, len(values), step):
@@ -135,12 +140,18 @@ def finite(name: str, array):
             raise ValueError(f"{name} holds values that are not finite ({value}{where}): remove or replace them first")
 
 
+def _on_disk(array) -> bool:
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    return array is not None
+
+
 def same_rows(rows: Rows):
     """Raises ValueError if the numbers of rows differ."""
     lengths = {name: a.shape[0] for name, a in rows.named.items()}
     if len(set(lengths.values())) > 1:
         told = {"x": "x", "y": "y", "w": "sample_weight"}
-        words = [f"{told[n[0]]}{n[1:] if n[1:] != '0' else ''} has {k} rows" for n, k in lengths.items()]
+        words = [f"{told[n[0]]}{n[1:]} has {k} rows" for n, k in lengths.items()]
         raise ValueError(f"{' and '.join(words)}; they must be as many")
 
 

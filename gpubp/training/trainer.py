@@ -442,22 +442,26 @@ class Trainer:
             raise ValueError(f"mode is 'train' or 'predict'; it is {mode!r}")
         if mode == "train":
             self._require_compiled("explain")
-        sources = self.expected_sources(mode == "train")
-        made = programs.PROGRAMS[mode](self, self._ready(), sources, positive("batch_size", batch_size))
-        return explain(made.program, batch_size)
+        return explain(self.program(batch_size, mode), batch_size)
+
+    def program(self, batch_size: int = 32, mode: str = "train"):
+        """The program of "train", "evaluate" or "predict" for batches of at most so many rows, made anew."""
+        sources = self.expected_sources(mode != "predict")
+        return programs.PROGRAMS[mode](self, self._ready(), sources, positive("batch_size", batch_size)).program
 
     def expected_sources(self, targets: bool) -> programs.Sources:
         """Arrays as the model takes them, for programs that are made without data."""
-        inputs = [
-            programs.Source(f"x{k}", np.dtype(dtype), shape)
-            for k, (shape, dtype) in enumerate(zip(self.input_row_shapes(), self.input_dtypes(None), strict=True))
-        ]
+        shapes, dtypes = self.input_row_shapes(), self.input_dtypes(None)
+        names = data.segments_of("x", len(shapes))
+        inputs = [programs.Source(n, np.dtype(d), s) for n, d, s in zip(names, dtypes, shapes, strict=True)]
         expected = []
         if targets:
-            for k, (goal, shape) in enumerate(zip(self.goals(), self.output_shapes(), strict=True)):
+            goals = self.goals()
+            names = data.segments_of("y", len(goals))
+            for name, goal, shape in zip(names, goals, self.output_shapes(), strict=True):
                 labels = goal.loss is not None and getattr(goal.loss, "takes_labels", False)
                 dtype, own = (np.int64, shape[1:-1]) if labels else (np.float32, shape[1:])
-                expected.append(programs.Source(f"y{k}", np.dtype(dtype), tuple(own)))
+                expected.append(programs.Source(name, np.dtype(dtype), tuple(own)))
         return programs.Sources(tuple(inputs), tuple(expected))
 
     def _require_compiled(self, what):

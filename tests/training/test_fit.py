@@ -21,7 +21,7 @@ def classifier(seed=0, dropout=0.0, optimizer="adam", hidden=16, run_eagerly=Fal
     gpubp.set_random_seed(seed)
     layers = [gpubp.Input((8,)), Dense(hidden, "relu", name="hidden"), Dropout(dropout), Dense(classes, name="logits")]
     model = gpubp.Sequential([*layers, Activation("softmax")])
-    model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"], run_eagerly=run_eagerly)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=run_eagerly)
     return model
 
 
@@ -59,7 +59,7 @@ gpubp.set_random_seed(7)
 rng = np.random.default_rng(0)
 x, y = rng.standard_normal((50, 8)).astype("float32"), rng.integers(0, 3, 50)
 model = gpubp.Sequential([Dense(16, "tanh"), Dropout(0.2), Dense(3, "softmax")])
-model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x, y, epochs=3, batch_size=16, verbose=0)
 print(np.concatenate([w.ravel() for w in model.get_weights()]).tobytes().hex())
 """
@@ -109,7 +109,7 @@ def test_a_short_last_batch_is_the_mean_over_its_own_rows_and_epoch_means_weigh_
     x, y = data[0].astype(np.float64), data[1]
     gpubp.set_random_seed(3)
     model = gpubp.Sequential([gpubp.Input((8,)), Dense(3, "softmax")])
-    model.compile(gpubp.optimizers.SGD(0.5), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(gpubp.optimizers.SGD(0.5), "sparse_categorical_crossentropy", metrics=["accuracy"])
     w, b = (v.astype(np.float64) for v in model.get_weights())
     losses, hits = [], []
     for start in range(0, 50, 16):
@@ -213,9 +213,11 @@ def test_a_nan_is_named_with_its_layer_and_changes_nothing(data, run_eagerly):
 
 
 @pytest.mark.parametrize("run_eagerly", [False, True])
-def test_a_nan_stops_before_its_step_and_after_those_before(data, run_eagerly):
+def test_a_nan_stops_before_its_step_and_after_those_before(data, run_eagerly, tmp_path):
     x = data[0].copy()
     x[40, 5] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")  # arrays in memory are looked through before the first step
     model, clean = classifier(run_eagerly=run_eagerly), classifier(run_eagerly=run_eagerly)
     with pytest.raises(gpubp.NonFiniteError, match=r"epoch 1, step 3.*'x' holds 1"):
         model.fit(x, data[1], batch_size=16, verbose=0, shuffle=False)
@@ -245,7 +247,7 @@ def test_a_label_out_of_range_is_refused_before_its_step(data, run_eagerly, labe
 def test_the_epoch_mean_of_a_regression_is_over_rows_and_outputs():
     x, y = np.zeros((5, 2)), np.array([[1.0, 3.0]] * 5)
     model = gpubp.Sequential([gpubp.Input((2,)), Dense(2)])
-    model.compile("sgd", "mse", ["mae"])
+    model.compile("sgd", "mse", metrics=["mae"])
     assert model.evaluate(x, y, batch_size=2, return_dict=True) == pytest.approx({"loss": 5.0, "mae": 2.0})
 
 
@@ -258,7 +260,7 @@ def test_a_custom_loss_and_metric_train_at_once():
     y = np.stack([np.sin(x[:, 0]) * x[:, 1], x[:, 0] ** 2], 1).astype(np.float32)
     gpubp.set_random_seed(0)
     model = gpubp.Sequential([Dense(32, "tanh"), Dense(2)])
-    model.compile(gpubp.optimizers.Adam(0.01), pseudo_huber, [pseudo_huber])
+    model.compile(gpubp.optimizers.Adam(0.01), pseudo_huber, metrics=[pseudo_huber])
     losses = model.fit(x, y, batch_size=60, epochs=60, verbose=0).history
     assert losses["loss"][-1] < 0.02 < losses["loss"][0]
     assert losses["loss"] == pytest.approx(losses["pseudo_huber"])
@@ -289,12 +291,14 @@ def test_changing_the_rate_between_epochs_needs_no_new_program(data):
 REFUSED = {
     "features": (lambda m, x, y: m.fit(x[:, :5], y), r"\(rows, 8\).*\(50, 5\)"),
     "rows": (lambda m, x, y: m.fit(x, y[:9]), "50 rows and y has 9"),
+    "nan": (lambda m, x, y: m.fit(np.where(x == x.max(), np.nan, x), y), "not finite.*row"),
+    "infinity": (lambda m, x, y: m.fit(x.astype(np.float64) * np.inf, y), "not finite"),
     "empty": (lambda m, x, y: m.fit(x[:0], y[:0]), "must have rows"),
     "batch size": (lambda m, x, y: m.fit(x, y, batch_size=0), "batch_size must be a positive int"),
     "one-hot": (lambda m, x, y: m.fit(x, np.eye(3)[y]), "use CategoricalCrossentropy"),
     "optimizer": (lambda m, x, y: m.compile("adm", "mse"), "did you mean 'adam'"),
     "loss": (lambda m, x, y: m.compile("adam", "mean_squared_eror"), "did you mean 'mean_squared_error'"),
-    "metric": (lambda m, x, y: m.compile("adam", "mse", ["accurcy"]), "did you mean 'accuracy'"),
+    "metric": (lambda m, x, y: m.compile("adam", "mse", metrics=["accurcy"]), "did you mean 'accuracy'"),
     "split": (lambda m, x, y: m.fit(x, y, validation_split=1.5), "validation_split"),
     "verbose": (lambda m, x, y: m.fit(x, y, verbose=7), "verbose must be"),
 }
@@ -336,12 +340,12 @@ def test_two_threads_may_predict_at_once(data):
 def test_a_layer_of_ones_own_trains_and_its_weights_need_names_of_their_own():
     class Scaled(gpubp.layers.Layer):
         def __init__(self, second):
-            super().__init__("scaled")
+            super().__init__(name="scaled")
             self.second = second
 
         def build(self, input_shape):
-            self.scale = self.add_weight(input_shape[-1:], "ones", "scale")
-            self.shift = self.add_weight(input_shape[-1:], "zeros", self.second)
+            self.scale = self.add_weight(input_shape[-1:], "ones", name="scale")
+            self.shift = self.add_weight(input_shape[-1:], "zeros", name=self.second)
 
         def call(self, inputs, training=False):
             return inputs * self.scale + self.shift

@@ -21,7 +21,7 @@ class Slow(Callback):
 
 x, y = np.random.default_rng(0).random((640, 3), np.float32), np.arange(640) % 2
 model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2, "softmax")])
-model.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"], run_eagerly=True)
+model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
 validation = (x, y) if "validate" in sys.argv else None
 model.fit(x, y, batch_size=8, epochs=3, callbacks=[Slow()], validation_data=validation)
 print("after")
