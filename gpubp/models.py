@@ -177,7 +177,7 @@ class Sequential:
             ValueError: for unknown names.
         """
         chosen = optimizers.get(optimizer), losses.get(loss) if loss is not None else None
-        measured = [known_metrics.get(m) for m in metrics or []]
+        measured = [(m.name, getattr(m, "fn", m)) for m in map(known_metrics.get, metrics or [])]
         with self._lock:
             (self.optimizer, self.loss), self.metrics, self.run_eagerly = chosen, measured, run_eagerly
             self._store, self._runners, self.iterations = None, {}, 0
