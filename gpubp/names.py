@@ -1,8 +1,11 @@
 """Names to classes and functions, with the nearest suggestion where a name is unknown."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
+
+LISTED = 20  # known names in an error
 
 
 def lookup(kind: str, name: str, known: Mapping[str, Any]):
@@ -10,5 +13,12 @@ def lookup(kind: str, name: str, known: Mapping[str, Any]):
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
+    names = sorted(known)
+    listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {listed}"
     raise ValueError(f"unknown {kind} {name!r}{hint}")
+
+
+def snake_case(name: str) -> str:
+    """The name of a class as its instances are called: "MeanSquaredError" as "mean_squared_error", "AUC" as "auc"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -113,7 +113,8 @@ def _slots(model) -> dict[str, tuple[str, Any]]:
 def _description(model) -> dict:
     """All but the arrays, as JSON knows it."""
     for name, metric in model.metrics:
-        if (known_metrics.ALIASES | known_metrics.NAMES).get(name, metric) is not metric:
+        known = (known_metrics.ALIASES | known_metrics.CLASSES).get(name)
+        if known and getattr(known, "of", None) is not metric:
             raise ValueError(f"the metric {name!r} is a function of one's own with the name of one of gpubp: rename it")
     return {
         "class_name": "Sequential",
@@ -260,7 +261,7 @@ def _made(kind: str, entry, custom: Mapping[str, Any]):
 
 def _metric(name: str, custom: Mapping[str, Any]):
     """A metric as `compile` takes it: by its name, which stays that of its results, or as a function."""
-    found = _meant("metric", name, known_metrics.ALIASES | known_metrics.NAMES, custom)
+    found = _meant("metric", name, known_metrics.ALIASES | known_metrics.CLASSES, custom)
     return found if name in custom else name
 
 

@@ -188,6 +188,8 @@ class Measured:
         names: set[str] = {tally.name for tally in self.build.tallies}
         for goal, (y, y_pred, weight) in zip(goals, batch.pairs(goals, outputs), strict=True):
             for metric, weighted in goal.measured:
+                if metric.collect:  # measured on the host, when all predictions are there
+                    continue
                 name = _free(f"{goal.output}_{metric.name}" if len(goals) > 1 else metric.name, names)
                 self._tally(name, metric.sums(y, y_pred, weight if weighted else None), metric.compute)
 
