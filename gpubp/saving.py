@@ -3,7 +3,6 @@
 Nothing in a file is ever run or imported: classes come from closed lists and from what the caller passes.
 """
 
-import inspect
 import json
 import os
 import secrets
@@ -18,31 +17,37 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from gpubp import layers, losses, optimizers
+from gpubp import losses, optimizers
 from gpubp import metrics as known_metrics
-from gpubp.layers import Input, Layer
+from gpubp.layers import Layer
+from gpubp.layers.base import MEMORY
 from gpubp.losses import Loss
-from gpubp.models import Sequential
+from gpubp.metrics import Metric
+from gpubp.models import Model, Sequential
+from gpubp.models.drawing import layer_classes
 from gpubp.names import lookup
 from gpubp.optimizers import Optimizer
+from gpubp.utils import untouched_seed
 
-FORMAT = "1"
-SLOTS = "optimizer"  # the optimizer's arrays are called "optimizer/slot/variable", weights as their variables
+FORMAT = "2"
+SLOTS = "optimizer"  # the optimizer's arrays are called "optimizer/slot/variable", weights as their paths
 FIELDS: dict[str, Any] = {
     "class_name": str,
     "config": dict,
-    "input_shape": list,
+    "input_shapes": (list, NoneType),
     "seed": int,
     "iterations": int,
+    "updates": int,
     "optimizer": (dict, NoneType),
-    "loss": (dict, NoneType),
-    "metrics": list,
+    "objective": (dict, NoneType),
 }
-BASES: dict[str, tuple[type, Mapping[str, type]]] = {
-    "layer": (Layer, layers.CLASSES),
-    "loss": (Loss, losses.CLASSES),
-    "optimizer": (Optimizer, optimizers.CLASSES),
+KINDS: dict[str, tuple[type, Callable[[], Mapping[str, Any]]]] = {
+    "layer": (Layer, layer_classes),
+    "loss": (Loss, lambda: losses.CLASSES),
+    "metric": (Metric, lambda: known_metrics.CLASSES),
+    "optimizer": (Optimizer, lambda: optimizers.CLASSES),
 }
+SPARE = 1 << 16  # elements of weights beyond those of the file, so that errors can say what is missing
 LONGEST_MESSAGE = 1000  # a file's words are repeated in errors, but not by the megabyte
 
 
@@ -50,20 +55,22 @@ class ModelFileError(ValueError):
     """A file is not a model file, is damaged, or needs classes that are not known."""
 
 
-def save_model(model: Sequential, path):
+def save_model(model: Model, path, overwrite: bool = True):
     """Writes a model into one safetensors file: configuration, weights, the optimizer and its arrays.
 
     `load_model` makes an equal model of it, which trains on as this one would have. The file is written beside `path`,
     flushed to the disk and renamed, so that `path` is the old file or the new one, never half of it.
 
     Arguments:
-        model: a built Sequential.
+        model: a built model. One of a class of one's own needs a `get_config` with the arguments that it is made of.
         path: where to; by custom its name ends in ".safetensors".
+        overwrite: whether a file may be there already. Default True.
 
     Raises:
-        TypeError: if the model is anything but a Sequential.
-        ValueError: if it is not built, if two of its variables have the same name, or if a part of it is a function of
+        TypeError: if the model is none.
+        ValueError: if it is not built, if two of its variables have the same path, or if a part of it is a function of
             one's own: files keep classes that have `get_config`, which `load_model` takes as `custom_objects`.
+        FileExistsError: if there is a file that may not be overwritten.
         OSError: if the file can't be written; one that was there before is untouched.
 
     Source: https://huggingface.co/docs/safetensors
@@ -78,61 +85,97 @@ def save_model(model: Sequential, path):
     >>> bool((again.get_weights()[0] == model.get_weights()[0]).all())
     True
     """
-    if type(model) is not Sequential:
-        raise TypeError(f"only a gpubp.Sequential can be saved; this is {model!r}")
-    with model._lock:
+    if not isinstance(model, Model):
+        raise TypeError(f"only a model can be saved; this is {model!r}")
+    if not overwrite and Path(path).exists():
+        raise FileExistsError(f"{path} is there already; overwrite=True replaces it")
+    with model._gate.shared():
         model._require_built()
         contents = save(_arrays(model), {"gpubp_format": FORMAT, "gpubp_model": json.dumps(_description(model))})
-    _replace(Path(path), contents)
+    replace_file(Path(path), contents)
 
 
 def _arrays(model) -> dict[str, np.ndarray]:
     """Weights and the optimizer's arrays by name, C-contiguous: safetensors writes the bytes of others as they lie."""
-    counts = Counter([*(v.name for v in model.variables), *_slots(model)])
+    paths = model.paths()
+    counts = Counter([*paths, *_slots(model)])
     shared = sorted(name for name, n in counts.items() if n > 1)
-    if shared:
-        raise ValueError(f"arrays of {model.name!r} share the names {shared}; in a file each needs its own")
-    arrays = {v.name: np.asarray(v.array, order="C") for v in model.variables}
+    if shared or len(paths) != len(model.variables):
+        raise ValueError(f"arrays of {model.name!r} share the names {shared or sorted(paths)}; each needs its own")
+    arrays = {path: np.asarray(v.array, order="C") for path, v in paths.items()}
     state = model.optimizer_state()
     if not state and not model.iterations:
         return arrays
-    for name, (slot, variable) in _slots(model).items():
+    for name, (slot, path, variable) in _slots(model).items():
         # A variable that has become trainable since the last step begins from zeros, as it would in the next one.
-        arrays[name] = state.get(f"{slot}/{variable.name}", np.zeros_like(variable.array, order="C"))
+        arrays[name] = state.get(f"{slot}/{path}", np.zeros_like(variable.array, order="C"))
     return arrays
 
 
-def _slots(model) -> dict[str, tuple[str, Any]]:
-    """Slot and variable of each of the optimizer's arrays, by its name in the file."""
+def _slots(model) -> dict[str, tuple[str, str, Any]]:
+    """Slot, path and variable of each of the optimizer's arrays, by its name in the file."""
     if model.optimizer is None:
         return {}
-    pairs = ((slot, v) for slot in model.optimizer.slots for v in model.variables if v.trainable)
-    return {f"{SLOTS}/{slot}/{v.name}": (slot, v) for slot, v in pairs}
+    pairs = ((slot, path, v) for slot in model.optimizer.slots for path, v in model.paths().items() if v.trainable)
+    return {f"{SLOTS}/{slot}/{path}": (slot, path, v) for slot, path, v in pairs}
 
 
 def _description(model) -> dict:
     """All but the arrays, as JSON knows it."""
-    for name, metric in model.metrics:
-        known = (known_metrics.ALIASES | known_metrics.CLASSES).get(name)
-        if known and getattr(known, "of", None) is not metric:
-            raise ValueError(f"the metric {name!r} is a function of one's own with the name of one of gpubp: rename it")
+    described = _described("layer", model)
     return {
-        "class_name": "Sequential",
-        "config": {"name": model.name, "layers": [_described("layer", layer) for layer in model.layers]},
-        "input_shape": list(model.input_shape),
+        **described,
+        "input_shapes": [list(shape) for shape in model.input_row_shapes()] or None,
         "seed": model.seed,
         "iterations": model.iterations,
+        "updates": model.updates,
         "optimizer": model.optimizer and _described("optimizer", model.optimizer),
-        "loss": model.loss and _described("loss", model.loss),
-        "metrics": [name for name, _ in model.metrics],
+        "objective": model.objective and _described_objective(model.compiled_with),
     }
+
+
+def _described_objective(given: dict) -> dict:
+    """The losses and metrics as `compile` got them."""
+    return {
+        "loss": _each(lambda x: _described_measure("loss", x), given["loss"]),
+        "loss_weights": given["loss_weights"],
+        "metrics": _each(lambda x: _described_measure("metric", x), given["metrics"]),
+        "weighted_metrics": _each(lambda x: _described_measure("metric", x), given["weighted_metrics"]),
+    }
+
+
+def _each(function, tree):
+    """The structure of lists and dicts with a function applied to what they hold."""
+    if isinstance(tree, dict) and not {"class_name", "function"} & tree.keys():
+        return {name: _each(function, x) for name, x in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_each(function, x) for x in tree]
+    return None if tree is None else function(tree)
+
+
+def _described_measure(kind: str, given):
+    """A name as it is, a class with its configuration, a function by its name."""
+    if isinstance(given, str | dict):
+        return given
+    base, known = KINDS[kind]
+    if isinstance(given, type):
+        given = given()
+    if isinstance(given, base):
+        return _described(kind, given)
+    name = getattr(given, "__name__", "")
+    module = losses if kind == "loss" else known_metrics
+    if getattr(module, name, given) is not given or name in module.ALIASES and not hasattr(module, name):
+        raise ValueError(f"the {kind} {name!r} is a function of one's own with the name of one of gpubp: rename it")
+    return name if hasattr(module, name) else {"function": name}
 
 
 def _described(kind: str, part: Any) -> dict:
     """The class's name and the configuration, if a file can keep them."""
     name, own = type(part).__name__, type(part)
-    if BASES[kind][1].get(name, own) is not own:
+    if KINDS[kind][1]().get(name, own) is not own:
         raise ValueError(f"the {kind} class {name!r} of one's own has the name of one of gpubp: rename it")
+    for inner in part.flat_layers()[1:] if isinstance(part, Model) else ():
+        _described("layer", inner)
     try:
         config = part.get_config()
         json.dumps(config, allow_nan=False)
@@ -141,7 +184,8 @@ def _described(kind: str, part: Any) -> dict:
     return {"class_name": name, "config": config}
 
 
-def _replace(path: Path, contents: bytes):
+def replace_file(path: Path, contents: bytes):
+    """Puts contents where a path leads, all at once: beside it first, flushed, then renamed."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -153,16 +197,17 @@ def _replace(path: Path, contents: bytes):
         temporary.unlink(missing_ok=True)
 
 
-def load_model(path, custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+def load_model(path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Model:
     """The model that a file of `save_model` holds, compiled as it was; training goes on bit for bit.
 
-    The header is compared with the file's size before anything is read, and with what the model needs before an array
-    is made. Files from anywhere can be loaded: nothing in them is run or imported.
+    The header is compared with the file's size before anything is read, and weights together may take no more memory
+    than the file has bytes. Files from anywhere can be loaded: nothing in them is run or imported.
 
     Arguments:
         path: of the file.
-        custom_objects: dict of names to classes of layers, losses and optimizers, and to functions of metrics, that are
-            not gpubp's. Default none.
+        custom_objects: dict of names to classes of models, layers, losses, metrics and optimizers, and to functions of
+            losses and metrics, that are not gpubp's. Default none.
+        compile: whether to compile it as it was. Default True.
 
     Raises:
         ModelFileError: if the file is anything but a whole model file of a version that this gpubp knows, if it names
@@ -172,7 +217,7 @@ def load_model(path, custom_objects: Mapping[str, Any] | None = None) -> Sequent
     path = Path(path)
     path.open("rb").close()  # for an error that names the path
     with _file_errors(path), safe_open(path, framework="numpy") as file:
-        return _loaded(_Tensors(file), file.metadata() or {}, custom_objects or {})
+        return _loaded(_Tensors(file), file.metadata() or {}, custom_objects or {}, compile)
 
 
 @contextmanager
@@ -192,32 +237,35 @@ class _Tensors:
     def __init__(self, file):
         self.file, self.names = file, set(file.keys())
 
-    def check(self, name: str, shape: tuple[int, ...]):
-        """Raises ModelFileError if there is no tensor of that name and shape."""
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Raises ModelFileError if there is no tensor of that name."""
         if name not in self.names:
             raise ModelFileError(f"the tensor {name!r} is missing")
-        found = tuple(self.file.get_slice(name).get_shape())
-        if found != shape:
-            raise ModelFileError(f"the tensor {name!r} has shape {found}; its model needs {shape}")
+        return tuple(self.file.get_slice(name).get_shape())
 
     def read(self, name: str, variable) -> np.ndarray:
         """A tensor, which is to have the variable's shape and dtype."""
-        self.check(name, variable.shape)
+        if self.shape(name) != variable.shape:
+            raise ModelFileError(f"the tensor {name!r} has shape {self.shape(name)}; its model needs {variable.shape}")
         array = self.file.get_tensor(name)
         if array.dtype != variable.dtype:
             raise ModelFileError(f"the tensor {name!r} has dtype {array.dtype}; its model needs {variable.dtype}")
         return array
 
+    @property
+    def elements(self) -> int:
+        """Of all tensors together."""
+        return sum(int(np.prod(self.shape(name), dtype=object)) for name in self.names)
 
-def _loaded(tensors: _Tensors, metadata: Mapping[str, str], custom: Mapping[str, Any]) -> Sequential:
+
+def _loaded(tensors: _Tensors, metadata: Mapping[str, str], custom: Mapping[str, Any], compiled: bool) -> Model:
     described = _read_description(metadata)
-    parts = [_made("layer", entry, custom) for entry in _field(described["config"], "layers", list)]
-    loss, optimizer = (described[kind] and _made(kind, described[kind], custom) for kind in ("loss", "optimizer"))
-    model = _built(parts, described, tensors)
-    if optimizer is not None:
-        model.compile(optimizer, loss, [_metric(name, custom) for name in described["metrics"]])
-    model.iterations = described["iterations"]
-    _fill(model, tensors)
+    optimizer = described["optimizer"] and _made("optimizer", described["optimizer"], custom)
+    model = _built(described, tensors, custom)
+    if optimizer is not None and compiled:
+        model.compile(optimizer, **_objective(described["objective"] or {}, custom))
+        model.iterations, model.updates = described["iterations"], described["updates"]
+    _fill(model, tensors, described["optimizer"])
     return model
 
 
@@ -225,17 +273,27 @@ def _read_description(metadata: Mapping[str, str]) -> dict:
     version = metadata.get("gpubp_format")
     if version is None:
         raise ModelFileError("the file holds tensors, but no model of gpubp")
-    if version != FORMAT:
+    if version not in ("1", FORMAT):
         raise ModelFileError(
-            f"its format has the version {version!r}; this gpubp reads {FORMAT!r}: try pip install --upgrade gpubp"
+            f"its format has the version {version!r}; this gpubp reads up to {FORMAT!r}: "
+            "try pip install --upgrade gpubp"
         )
     described = json.loads(metadata.get("gpubp_model", ""))
+    if version == "1":
+        described = _of_version_1(described)
     for name, kinds in FIELDS.items():
         _field(described, name, kinds)
-    lookup("model class", described["class_name"], {"Sequential": Sequential})
-    if not 0 < described["seed"] < 1 << 63 or not 0 <= described["iterations"] < 1 << 63:
-        raise ModelFileError("its 'seed' or 'iterations' is out of range")
+    counts = (described["iterations"], described["updates"])
+    if not 0 < described["seed"] < 1 << 63 or not all(0 <= n < 1 << 63 for n in counts):
+        raise ModelFileError("its 'seed', 'iterations' or 'updates' is out of range")
     return described
+
+
+def _of_version_1(described) -> dict:
+    """The first version knew Sequential models with one loss."""
+    shape, loss = _field(described, "input_shape", list), _field(described, "loss", (dict, NoneType))
+    objective = {"loss": loss, "metrics": _field(described, "metrics", list)}
+    return {**described, "input_shapes": [shape], "updates": described.get("iterations"), "objective": objective}
 
 
 def _field(described, name: str, kinds) -> Any:
@@ -247,22 +305,41 @@ def _field(described, name: str, kinds) -> Any:
 
 
 def _made(kind: str, entry, custom: Mapping[str, Any]):
-    """A layer, loss or optimizer from its class's name and its configuration."""
+    """A loss, metric or optimizer from its class's name and its configuration."""
     name, config = _field(entry, "class_name", str), _field(entry, "config", dict)
-    base, known = BASES[kind]
-    made = _meant(f"{kind} class", name, known, custom)
-    if not (isinstance(made, type) and issubclass(made, base)):
-        raise ModelFileError(f"the {kind} class {name!r} is {made!r}, which is not a subclass of {base.__name__}")
+    made = _class(kind, name, custom)
     try:
-        return made(**config)
+        return made.from_config(config) if hasattr(made, "from_config") else made(**config)
     except Exception as error:
         raise ModelFileError(f"{kind} {name!r} can't be made from its configuration: {error}") from error
 
 
-def _metric(name: str, custom: Mapping[str, Any]):
-    """A metric as `compile` takes it: by its name, which stays that of its results, or as a function."""
-    found = _meant("metric", name, known_metrics.ALIASES | known_metrics.CLASSES, custom)
-    return found if name in custom else name
+def _class(kind: str, name: str, custom: Mapping[str, Any]) -> Any:
+    base, known = KINDS[kind]
+    made = _meant(f"{kind} class", name, known(), custom)
+    if not (isinstance(made, type) and issubclass(made, base)):
+        raise ModelFileError(f"the {kind} class {name!r} is {made!r}, which is not a subclass of {base.__name__}")
+    return made
+
+
+def _objective(described: dict, custom: Mapping[str, Any]) -> dict:
+    """The arguments of `compile` that say what is measured."""
+    loss = _each(lambda x: _measure("loss", x, losses.ALIASES, custom), described.get("loss"))
+    measured = {
+        name: _each(lambda x: _measure("metric", x, known_metrics.ALIASES, custom), described.get(name))
+        for name in ("metrics", "weighted_metrics")
+    }
+    return {"loss": loss, "loss_weights": described.get("loss_weights"), **measured}
+
+
+def _measure(kind: str, entry, known: Mapping[str, Any], custom: Mapping[str, Any]):
+    """A loss or a metric as `compile` takes it."""
+    if isinstance(entry, str):
+        found = _meant(kind, entry, {**known, **KINDS[kind][1]()}, custom)
+        return found if entry in custom else entry
+    if isinstance(entry, dict) and "function" in entry:
+        return _meant(kind, _field(entry, "function", str), {}, custom)
+    return _made(kind, entry, custom)
 
 
 def _meant(kind: str, name: str, known: Mapping[str, Any], custom: Mapping[str, Any]):
@@ -273,57 +350,38 @@ def _meant(kind: str, name: str, known: Mapping[str, Any], custom: Mapping[str, 
         raise ModelFileError(f"{error}. What is one's own is passed as custom_objects={{{name!r}: ...}}") from None
 
 
-def _built(parts: list[Layer], described: dict, tensors: _Tensors) -> Sequential:
-    """A model of these layers, whose weights are still to be read."""
-    model = Sequential(name=_field(described["config"], "name", str))
+def _built(described: dict, tensors: _Tensors, custom: Mapping[str, Any]) -> Model:
+    """The model of a description, whose weights are still to be read."""
+    kind = _class("layer", described["class_name"], custom)
+    if not issubclass(kind, Model):
+        raise ModelFileError(f"{described['class_name']!r} is a layer, but no model")
+    with MEMORY.limited_to(2 * tensors.elements + SPARE), untouched_seed():
+        model = kind.from_config(described["config"], custom_objects=dict(custom))
+        shapes = described["input_shapes"]
+        if not model.built and shapes:
+            model.build((None, *shapes[0]) if len(shapes) == 1 else [(None, *shape) for shape in shapes])
     model.seed = described["seed"]
-    shape = Input(described["input_shape"]).shape
-    with _weights_of(tensors, parts):
-        for layer in parts:
-            model.add(layer)
-        if model.input_shape is None:
-            model.build((None, *shape))
-    if model.input_shape != shape:
-        raise ModelFileError(f"its 'input_shape' is {shape}, but its first layer takes {model.input_shape}")
+    if shapes is not None and [list(shape) for shape in model.input_row_shapes()] != shapes:
+        raise ModelFileError(f"its 'input_shapes' are {shapes}, but its model takes {model.input_row_shapes()}")
     model._require_built()
     return model
 
 
-@contextmanager
-def _weights_of(tensors: _Tensors, parts: list[Layer]):
-    """Layers that make weights only of shapes that the file holds: no configuration alone allocates memory."""
-    for layer in parts:
-        vars(layer)["add_weight"] = _checking(layer.add_weight, layer, tensors)
-    try:
-        yield
-    finally:
-        for layer in parts:
-            del vars(layer)["add_weight"]
-
-
-def _checking(add_weight: Callable, layer: Layer, tensors: _Tensors) -> Callable:
-    signature = inspect.signature(add_weight)
-
-    def checked(*arguments, **options):
-        call = signature.bind(*arguments, **options)
-        call.apply_defaults()
-        tensors.check(f"{layer.name}/{call.arguments['name']}", tuple(call.arguments["shape"]))
-        call.arguments["initializer"] = "zeros"
-        return add_weight(*call.args, **call.kwargs)
-
-    return checked
-
-
-def _fill(model: Sequential, tensors: _Tensors):
+def _fill(model: Model, tensors: _Tensors, optimizer: dict | None):
     """Reads the weights and the optimizer's arrays."""
     slots = _slots(model)
     if not model.iterations and not slots.keys() & tensors.names:
         slots = {}  # saved before the first step
-    variables = {v.name: v for v in model.variables} | {name: v for name, (_, v) in slots.items()}
-    surplus = tensors.names - variables.keys()
+    weights = model.paths()
+    variables = weights | {name: v for name, (_, _, v) in slots.items()}
+    surplus = {name for name in tensors.names - variables.keys() if model.compiled or not _is_slot(name)}
     if surplus:
         raise ModelFileError(f"the tensors {sorted(surplus)} belong to nothing in its model")
     arrays = {name: tensors.read(name, variable) for name, variable in variables.items()}
-    for variable in model.variables:
-        variable.assign(arrays[variable.name])
-    model.set_optimizer_state({f"{slot}/{v.name}": arrays[name] for name, (slot, v) in slots.items()})
+    for path, variable in weights.items():
+        variable.assign(arrays[path])
+    model.set_optimizer_state({f"{slot}/{path}": arrays[name] for name, (slot, path, _) in slots.items()})
+
+
+def _is_slot(name: str) -> bool:
+    return name.startswith(f"{SLOTS}/")

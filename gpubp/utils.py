@@ -1,5 +1,7 @@
 """Small things that scripts around a model use."""
 
+from contextlib import contextmanager
+
 import numpy as np
 
 _generator = np.random.default_rng()
@@ -14,6 +16,17 @@ def set_random_seed(seed: int):
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"a seed is an int of at least 0; this is {seed!r}")
     _generator = np.random.default_rng(int(seed))
+
+
+@contextmanager
+def untouched_seed():
+    """What is drawn inside changes nothing of what is drawn later."""
+    global _generator
+    before, _generator = _generator, np.random.default_rng(0)
+    try:
+        yield
+    finally:
+        _generator = before
 
 
 def next_seed() -> int:

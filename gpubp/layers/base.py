@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,36 @@ from gpubp.utils import next_seed
 
 # Whether the outermost call that is under way is one of training: layers inside of layers follow it.
 TRAINING: ContextVar[bool] = ContextVar("training", default=False)
+
+
+class _Memory:
+    """How many elements of weights may be made: as many as one likes, or, while a file is loaded, what it holds."""
+
+    def __init__(self):
+        self._left: ContextVar[int | None] = ContextVar("left", default=None)
+
+    @contextmanager
+    def limited_to(self, elements: int):
+        """Weights that are made inside are zeros, and together have at most so many elements."""
+        token = self._left.set(elements)
+        try:
+            yield
+        finally:
+            self._left.reset(token)
+
+    def taken(self, shape, dtype, what: str):
+        """Zeros where there is a limit, else None. Raises ValueError where they would be too many."""
+        left = self._left.get()
+        if left is None:
+            return None
+        wanted = int(np.prod(shape, dtype=object))
+        if wanted > left:
+            raise ValueError(f"{what} has shape {shape}, which is more than the file holds")
+        self._left.set(left - wanted)
+        return np.zeros(shape, dtype)
+
+
+MEMORY = _Memory()
 
 
 class Layer:
@@ -204,8 +235,10 @@ class Layer:
             raise ValueError(f"the weight {name!r} of the layer {self.name!r} can't have the shape {shape}")
         dtype = np.dtype(dtype or self.dtype)
         made = initializers.get(initializer or ("glorot_uniform" if dtype.kind == "f" else "zeros"))
-        self.rng = self.rng or np.random.default_rng(next_seed())
-        drawn = np.asarray(initializers.draw(made, shape, self.rng), dtype)
+        drawn = MEMORY.taken(shape, dtype, f"the weight {name!r} of the layer {self.name!r}")
+        if drawn is None:
+            self.rng = self.rng or np.random.default_rng(next_seed())
+            drawn = np.asarray(initializers.draw(made, shape, self.rng), dtype)
         if drawn.shape != shape:
             raise ValueError(
                 f"the initializer of {name!r} in the layer {self.name!r} gives shape {drawn.shape}; it is to be {shape}"

@@ -18,15 +18,30 @@ def described(layer: Layer) -> dict:
     return {"class_name": type(layer).__name__, "config": layer.get_config()}
 
 
-def made(entry: dict, custom_objects) -> Layer:
-    """The layer of a class's name and a configuration. Raises ValueError for unknown classes."""
+def layer_classes() -> dict[str, type[Layer]]:
+    """The layers and models that files know by name."""
     from gpubp.models import Model, Sequential
 
-    known = layers.CLASSES | {"Model": Model, "Sequential": Sequential}
-    kind: Any = lookup("layer class", entry["class_name"], {**known, **custom_objects})
-    if issubclass(kind, Model):
-        return kind.from_config(entry["config"], custom_objects=custom_objects)
-    return kind.from_config(entry["config"])
+    return layers.CLASSES | {"Model": Model, "Sequential": Sequential}
+
+
+def made(entry: dict, custom_objects) -> Layer:
+    """The layer of a class's name and a configuration. Raises ValueError for unknown classes."""
+    from gpubp.models import Model
+
+    name = entry["class_name"]
+    try:
+        kind: Any = lookup("layer class", name, {**layer_classes(), **custom_objects})
+    except ValueError as error:
+        raise ValueError(f"{error}. What is one's own is passed as custom_objects={{{name!r}: ...}}") from None
+    if not (isinstance(kind, type) and issubclass(kind, Layer)):
+        raise ValueError(f"the layer class {name!r} is {kind!r}, which is not a subclass of Layer")
+    try:
+        if issubclass(kind, Model):
+            return kind.from_config(entry["config"], custom_objects=custom_objects)
+        return kind.from_config(entry["config"])
+    except Exception as error:
+        raise ValueError(f"layer {name!r} can't be made from its configuration: {error}") from error
 
 
 def describe(model) -> dict:
