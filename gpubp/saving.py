@@ -97,8 +97,9 @@ def _arrays(model) -> dict[str, np.ndarray]:
     if not state and not model.iterations:
         return arrays
     for name, (slot, variable) in _slots(model).items():
-        # A variable that has become trainable since the last step begins from zeros, as it would in the next one.
-        arrays[name] = state.get(f"{slot}/{variable.name}", np.zeros_like(variable.array, order="C"))
+        # A variable that has become trainable since the last step begins as it would in the next one.
+        first = np.full_like(variable.array, model.optimizer.initial(slot, variable.array), order="C")
+        arrays[name] = state.get(f"{slot}/{variable.name}", first)
     return arrays
 
 
@@ -106,7 +107,7 @@ def _slots(model) -> dict[str, tuple[str, Any]]:
     """Slot and variable of each of the optimizer's arrays, by its name in the file."""
     if model.optimizer is None:
         return {}
-    pairs = ((slot, v) for slot in model.optimizer.slots for v in model.variables if v.trainable)
+    pairs = ((slot, v) for slot in model.optimizer.all_slots for v in model.variables if v.trainable)
     return {f"{SLOTS}/{slot}/{v.name}": (slot, v) for slot, v in pairs}
 
 
