@@ -107,8 +107,9 @@ def _arrays(model) -> dict[str, np.ndarray]:
     if not state and not model.iterations:
         return arrays
     for name, (slot, path, variable) in _slots(model).items():
-        # A variable that has become trainable since the last step begins from zeros, as it would in the next one.
-        arrays[name] = state.get(f"{slot}/{path}", np.zeros_like(variable.array, order="C"))
+        # A variable that has become trainable since the last step begins as it would in the next one.
+        first = np.full_like(variable.array, model.optimizer.initial(slot, variable.array), order="C")
+        arrays[name] = state.get(f"{slot}/{path}", first)
     return arrays
 
 
@@ -116,7 +117,7 @@ def _slots(model) -> dict[str, tuple[str, str, Any]]:
     """Slot, path and variable of each of the optimizer's arrays, by its name in the file."""
     if model.optimizer is None:
         return {}
-    pairs = ((slot, path, v) for slot in model.optimizer.slots for path, v in model.paths().items() if v.trainable)
+    pairs = ((slot, path, v) for slot in model.optimizer.all_slots for path, v in model.paths().items() if v.trainable)
     return {f"{SLOTS}/{slot}/{path}": (slot, path, v) for slot, path, v in pairs}
 
 

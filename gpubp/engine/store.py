@@ -15,9 +15,10 @@ class Store:
         variables: of the model.
         device: where the memory is.
         slots: names of the optimizer's arrays, each as long as `params`.
+        initial: what a slot of a variable begins from, of its name and the variable's value. Default 0.
     """
 
-    def __init__(self, variables: list[Variable], device, slots: tuple[str, ...] = ()):
+    def __init__(self, variables: list[Variable], device, slots: tuple[str, ...] = (), initial=lambda slot, value: 0):
         self.variables, self.device = variables, device
         self.layout = Layout(rows=1, align=device.align)
         for segment in (PARAMS, STATE):
@@ -32,6 +33,9 @@ class Store:
         self.buffers = {segment: device.alloc(n) for segment, n in self.layout.sizes.items()}
         for variable, place in self.places.items():
             self._move_in(variable, place)
+        for slot in slots:
+            for variable in self.trainable:
+                device.copy(self.view(self.slot_of(slot, variable)), initial(slot, variable.array))
 
     def _move_in(self, variable, place):
         array = self.view(place)

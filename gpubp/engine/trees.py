@@ -31,3 +31,11 @@ def like(tree, leaves):
 def tree_map(function: Callable, tree, *others):
     """Applies a function to corresponding leaves."""
     return like(tree, [function(*leaves) for leaves in zip(flatten(tree), *map(flatten, others), strict=True)])
+
+
+def named(tree, path: str = "") -> list[tuple[str, Any]]:
+    """The leaves with their paths, keys and positions joined by "/", in the order of `flatten`."""
+    if not isinstance(tree, dict | list | tuple):
+        return [(path, tree)]
+    branches = sorted(tree.items()) if isinstance(tree, dict) else enumerate(tree)
+    return [leaf for key, branch in branches for leaf in named(branch, f"{path}/{key}" if path else str(key))]

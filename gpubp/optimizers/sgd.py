@@ -1,6 +1,7 @@
 """Stochastic gradient descent."""
 
-from gpubp.optimizers.base import Optimizer, check
+from gpubp.optimizers.arguments import check
+from gpubp.optimizers.base import Optimizer
 
 
 class SGD(Optimizer):
@@ -10,9 +11,10 @@ class SGD(Optimizer):
     w <- w + m v - r g. Without momentum w <- w - r g.
 
     Arguments:
-        learning_rate: float, or a function of the step. Default 0.01.
+        learning_rate: float, schedule, or a function of the step. Default 0.01.
         momentum: float in [0, 1]. Default 0.
         nesterov: whether to look ahead. Default False.
+        And those of `Optimizer`.
 
     Raises:
         ValueError: for values out of range.
@@ -21,9 +23,9 @@ class SGD(Optimizer):
     https://keras.io/api/optimizers/sgd
     """
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
-        super().__init__(learning_rate)
-        check("momentum", momentum, 0 <= momentum <= 1, "between 0 and 1")
+    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **common):
+        super().__init__(learning_rate, **common)
+        check("momentum", momentum, "from 0 to 1")
         self.momentum, self.nesterov = momentum, nesterov
         self.slots = ("momentum",) if momentum else ()
 
@@ -34,6 +36,3 @@ class SGD(Optimizer):
         velocity = self.momentum * slots["momentum"] + change
         moved = self.momentum * velocity + change if self.nesterov else velocity
         return parameter + moved, {"momentum": velocity}
-
-    def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

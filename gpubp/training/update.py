@@ -1,30 +1,74 @@
-"""The part of a training program that changes the weights."""
+"""The part `update` of a training program: the optimizer's stages, over as long stretches of memory as it can be."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from gpubp import ops
-from gpubp.engine.plan import GRADS, Part
+from gpubp.engine.plan import GRADS, Operand, Part
+from gpubp.engine.store import Store
+from gpubp.engine.trace import Graph, Symbol, needed
+from gpubp.optimizers.base import Optimizer, Treatment
+
+if TYPE_CHECKING:
+    from gpubp.training.programs import Builder
 
 
-def update_part(build) -> Part:
-    """One run over the flat buffers if the optimizer proves elementwise, else variable by variable."""
-    store = build.store
-    graph, assigned = _record_update(build, [(store.flat, store.slots)])
-    if any(s.op and s.op.expression is None and not s.op.view for s in graph.symbols):
-        each = [(v.place, {s: store.slot_of(s, v) for s in store.slots}) for v in store.trainable]
-        graph, assigned = _record_update(build, each)
+@dataclass(frozen=True)
+class Scalars:
+    """What all variables share in an update: the learning rate, the gradients' factor, the updates so far."""
+
+    rate: Any
+    factor: Symbol
+    updates: Symbol
+
+
+def update_part(build: "Builder") -> Part:
+    """Divides the gradients by the divisor of what they were added up from, and updates all trainable variables."""
+    store, optimizer, graph = build.store, build.model.optimizer, build.graph()
+    updates = graph.scalar("updates")
+    share = ops.cast(1.0 / graph.input(build.divisor), store.dtype)
+    factor = optimizer.shared_factor([graph.input(replace(store.flat, segment=GRADS))], share)
+    scalars = Scalars(optimizer.rate_at(graph.scalar("learning_rate"), graph.scalar("step")), factor, updates)
+    assigned = [(build.scalars["updates"], updates + 1)]
+    for treatment, variables in _runs(store, optimizer):
+        assigned += _recorded(graph, store, optimizer, treatment, variables, scalars)
     return build.plan("update", assigned)
 
 
-def _record_update(build, runs):
-    graph, assigned = build.graph(), []
-    optimizer, dtype = build.model.optimizer, build.store.dtype
-    step, divisor = graph.scalar("updates"), graph.input(build.divisor)
-    rate = optimizer.rate_at(graph.scalar("learning_rate"), step)
-    share = ops.cast(1.0 / divisor, dtype)
-    for place, slots in runs:
-        gradient = graph.input(replace(place, segment=GRADS)) * share
-        old = {name: graph.input(slot) for name, slot in slots.items()}
-        new, changed = optimizer.update_variable(graph.input(place), gradient, ops.cast(rate, dtype), step, old)
-        assigned += [(place, new), *((slots[name], changed[name]) for name in slots)]
-    return graph, [*assigned, (build.scalars["updates"], step + 1)]
+def _runs(store: Store, optimizer: Optimizer):
+    """Neighbours that are treated alike together, those whose shape matters each by itself."""
+
+    def key(variable):
+        treatment = optimizer.treatment(variable)
+        return treatment, None if treatment.flat else variable.place
+
+    for (treatment, _), variables in groupby(store.trainable, key):
+        yield treatment, list(variables)
+
+
+def _recorded(graph: Graph, store: Store, optimizer: Optimizer, treatment: Treatment, variables, scalars: Scalars):
+    """What is assigned: over the whole run if the treatment proves elementwise, else variable by variable."""
+
+    def at(place: Operand):
+        old = {name: graph.input(store.slot_at(name, place)) for name in store.slots}
+        parameter, gradient = graph.input(place), graph.input(replace(place, segment=GRADS))
+        new, changed = optimizer.advance(
+            treatment, parameter, gradient, scalars.factor, scalars.rate, scalars.updates, old
+        )
+        return [(place, new), *((store.slot_at(name, place), value) for name, value in changed.items())]
+
+    if treatment.flat:
+        run = at(_stretch(store, variables))
+        shared = set(needed([x for x in (scalars.rate, scalars.factor) if isinstance(x, Symbol)]))
+        own = set(needed([value for _, value in run])) - shared
+        if all(s.op is None or s.op.expression or s.op.view for s in own):
+            return run
+    return [pair for v in variables for pair in at(v.place)]
+
+
+def _stretch(store: Store, variables) -> Operand:
+    """The memory from the first variable to the last, as a flat array; the gaps between them hold zeros."""
+    first, last = variables[0].place, variables[-1].place
+    end = store.layout.up(last.offset + last.bytes(1))
+    return replace(first, shape=((end - first.offset) // first.dtype.itemsize,))
