@@ -142,7 +142,7 @@ class SparseCategoricalCrossentropy(Loss):
         z = y_pred if self.from_logits else logits_of(y_pred, "softmax")
         hit = ops.label_mask(labels, y_pred.shape[-1])
         if z is not None:
-            return ops.logsumexp(z) - ops.sum(ops.where(hit, z, 0.0), axis=-1)
+            return ops.logsumexp(z, -1) - ops.sum(ops.where(hit, z, 0.0), axis=-1)
         return -ops.sum(ops.where(hit, _log_probabilities(y_pred, False, normalise=False), 0.0), axis=-1)
 
     def get_config(self):

@@ -15,13 +15,13 @@ def binary_accuracy(y_true, y_pred):
 
 def categorical_accuracy(y_true, y_pred):
     """1 where the largest output is that of the one-hot label, else 0."""
-    return ops.cast(ops.equal(ops.argmax(y_true), ops.argmax(_ranked(y_pred))), y_pred.dtype)
+    return ops.cast(ops.equal(ops.argmax(y_true, -1), ops.argmax(_ranked(y_pred), -1)), y_pred.dtype)
 
 
 def sparse_categorical_accuracy(y_true, y_pred):
     """1 where the largest output is that of the integer label, else 0."""
     labels = ops.cast(losses.class_labels(y_true, y_pred), "int64")
-    return ops.cast(ops.equal(labels, ops.argmax(_ranked(y_pred))), y_pred.dtype)
+    return ops.cast(ops.equal(labels, ops.argmax(_ranked(y_pred), -1)), y_pred.dtype)
 
 
 def mean_squared_error(y_true, y_pred):
