@@ -1,5 +1,6 @@
 """Recording: a function called on symbols leaves a graph of the ops that it called."""
 
+import operator
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +9,19 @@ import numpy as np
 
 from gpubp import ops
 from gpubp.engine.variables import Variable
-from gpubp.ops.registry import RECORDING, REGISTRY, common_dtype, is_weak
+from gpubp.ops.registry import RECORDING, REGISTRY, common_dtype, is_weak, meeting_dtype
 from gpubp.ops.shapes import B, Dim, public
 
 UFUNCS = {
-    name: name for name in ("add", "subtract", "multiply", "divide", "greater", "greater_equal", "less", "less_equal")
+    name: name
+    for name in (
+        *("add", "subtract", "multiply", "divide", "power", "matmul", "floor_divide"),
+        *("greater", "greater_equal", "less", "less_equal"),
+    )
 }
-UFUNCS |= {"matmul": "dot", "power": "power"}
+UFUNCS |= {"remainder": "mod", "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor"}
+# What a shape can be computed by from the number of rows.
+OF_SHAPES = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "floor_divide": operator.floordiv}
 STREAMS = 1 << 12  # how many streams of random numbers there are; layers have the lower ones
 PACKAGE = str(Path(__file__).parents[1])
 
@@ -49,7 +56,10 @@ class Symbol:
             "iteration and NumPy functions can't use it; gpubp.ops computes with symbols, ops.where chooses"
         )
 
-    __bool__ = __float__ = __int__ = __iter__ = __array__ = __len__ = __index__ = __getitem__ = _refuse
+    __bool__ = __float__ = __int__ = __iter__ = __array__ = __len__ = __index__ = _refuse
+
+    def __getitem__(self, key):
+        return ops.getitem(self, key)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         """An operator whose left side is an array comes here; np.exp(symbol) and the like are refused."""
@@ -81,11 +91,23 @@ class Symbol:
     def __rtruediv__(self, other):
         return ops.divide(other, self)
 
+    def __floordiv__(self, other):
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other):
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other):
+        return ops.mod(self, other)
+
+    def __rmod__(self, other):
+        return ops.mod(other, self)
+
     def __matmul__(self, other):
-        return ops.dot(self, other)
+        return ops.matmul(self, other)
 
     def __rmatmul__(self, other):
-        return ops.dot(other, self)
+        return ops.matmul(other, self)
 
     def __gt__(self, other):
         return ops.greater(self, other)
@@ -104,6 +126,31 @@ class Symbol:
 
     def __pow__(self, other):
         return ops.square(self) if is_weak(other) and other == 2 else ops.power(self, other)
+
+    def __rpow__(self, other):
+        return ops.power(other, self)
+
+    def __abs__(self):
+        return ops.abs(self)
+
+    def __invert__(self):
+        return ops.logical_not(self._truth())
+
+    def __and__(self, other):
+        return ops.logical_and(self._truth(), other)
+
+    def __or__(self, other):
+        return ops.logical_or(self._truth(), other)
+
+    def __xor__(self, other):
+        return ops.logical_xor(self._truth(), other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def _truth(self):
+        if self.dtype.kind != "b":
+            raise TypeError(f"{_users_line()}: ~, &, | and ^ are for bools; this symbol is {self.dtype}")
+        return self
 
     def __repr__(self):
         return f"<symbol {self.op.name if self.op else 'input'} shape={self.shape} dtype={self.dtype}>"
@@ -154,6 +201,16 @@ class Graph:
         rows = rows if count.k == 1 else rows * count.k
         return rows + count.c if count.c else rows
 
+    def dimension(self, symbol) -> int | Dim:
+        """The dimension that a symbol stands for: the rows, or what was computed from them and whole numbers."""
+        if symbol.constant is not None and symbol.dtype.kind == "i":
+            return symbol.constant
+        if "rows" in self._scalars and symbol is self.scalar("rows"):
+            return B
+        if symbol.op is not None and symbol.op.name in OF_SHAPES:
+            return OF_SHAPES[symbol.op.name](*map(self.dimension, symbol.inputs))
+        raise ValueError(f"{_users_line()}: a shape holds ints and what ops.shape gives; {symbol!r} is neither")
+
     def record(self, op, inputs, attrs) -> Symbol:
         """The output of an op; the same op on the same symbols is the same symbol."""
         symbols = self._symbols(op, inputs)
@@ -194,9 +251,8 @@ class Graph:
             self.scope = outer
 
     def _symbols(self, op, inputs):
-        together = range(len(inputs)) if op.common is None else op.common
         inputs = [self._symbol(x) for x in inputs]
-        dtype = common_dtype([inputs[k] for k in together]) if together else None
+        together, dtype = meeting_dtype(op, inputs)
         return tuple(self._of_dtype(x, dtype if k in together else None) for k, x in enumerate(inputs))
 
     def _symbol(self, x):

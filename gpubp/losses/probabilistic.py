@@ -110,7 +110,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     hit = ops.label_mask(y_true, y_pred.shape[-1])
     z = y_pred if from_logits else logits_of(y_pred, "softmax")
     if z is not None:
-        values = ops.logsumexp(z) - ops.sum(ops.where(hit, z, 0.0), axis=-1)
+        values = ops.logsumexp(z, -1) - ops.sum(ops.where(hit, z, 0.0), axis=-1)
     else:
         values = -ops.sum(ops.where(hit, _log_probabilities(y_pred, False, -1), 0.0), axis=-1)
     return values if counted is None else ops.where(counted, values, 0.0)

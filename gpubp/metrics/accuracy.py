@@ -26,13 +26,13 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
 @row_function(distributions)
 def categorical_accuracy(y_true, y_pred):
     """1 where the largest output is that of the one-hot label, else 0."""
-    return sparse_categorical_accuracy(ops.argmax(y_true), y_pred)
+    return sparse_categorical_accuracy(ops.argmax(y_true, -1), y_pred)
 
 
 @row_function(labels)
 def sparse_categorical_accuracy(y_true, y_pred):
     """1 where the largest output is that of the integer label, else 0."""
-    return ops.cast(ops.equal(y_true, ops.argmax(_ranked(y_pred))), y_pred.dtype)
+    return ops.cast(ops.equal(y_true, ops.argmax(_ranked(y_pred), -1)), y_pred.dtype)
 
 
 @row_function(distributions)
@@ -42,7 +42,7 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5):
     Arguments:
         k: int >= 1. Default 5.
     """
-    return sparse_top_k_categorical_accuracy(ops.argmax(y_true), y_pred, k)
+    return sparse_top_k_categorical_accuracy(ops.argmax(y_true, -1), y_pred, k)
 
 
 @row_function(labels)

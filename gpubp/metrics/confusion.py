@@ -35,7 +35,7 @@ class ConfusionMatrix(Metric):
         y_true, y_pred = same_rank(value(y_true), self._predictions(y_pred))
         predicted = self._classes(y_pred)
         one_hot = len(dims(y_true)) == len(dims(y_pred)) and dims(y_true)[-1] != 1
-        true = ops.argmax(y_true) if one_hot else ops.reshape(ops.cast(y_true, np.int64), dims(predicted))
+        true = ops.argmax(y_true, -1) if one_hot else ops.reshape(ops.cast(y_true, np.int64), dims(predicted))
         true, predicted = (ops.one_hot(ops.reshape(x, (-1,)), self.num_classes, "float64") for x in (true, predicted))
         weights = weights_of(ops.sum(true, axis=-1), sample_weight)
         if weights is not None:
@@ -47,7 +47,7 @@ class ConfusionMatrix(Metric):
             flat = y_pred if len(dims(y_pred)) == 1 else ops.squeeze(y_pred, -1)
             return ops.cast(flat > self.threshold, np.int64)
         z = logits_of(y_pred, "softmax")
-        return ops.argmax(y_pred if z is None else z)
+        return ops.argmax(y_pred if z is None else z, -1)
 
     def compute(self, sums):
         return np.zeros((self.num_classes, self.num_classes)) + sums["matrix"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpubp.ops.elementwise import elementwise
+from gpubp.ops.pointwise import pointwise
 
 
 def _finite(x):
@@ -11,6 +11,4 @@ def _finite(x):
     return x
 
 
-check_finite = elementwise(
-    "check_finite", "checked_finite(ctx, row, {0})", _finite, lambda dy, y, x: (dy,), smooth=False
-)
+check_finite = pointwise("check_finite", "checked_finite(ctx, row, {0})", _finite, lambda dy, y, x: (dy,), smooth=False)

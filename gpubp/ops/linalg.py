@@ -2,61 +2,102 @@
 
 import struct
 
+import numpy as np
+
 from gpubp.ops.registry import dims, register, same_dtype, value
-from gpubp.ops.shapes import public
-from gpubp.ops.shaping import reshape
+from gpubp.ops.shapes import broadcast, public, size
+from gpubp.ops.shaping import broadcast_to, reshape
 
 
-def _matmul_shape(a, b, ta, tb):
-    (m, k), (rows, n) = a[::-1] if ta else a, b[::-1] if tb else b
+def _turned(shape, transposed):
+    return (*shape[:-2], *shape[:-3:-1]) if transposed else shape
+
+
+def _gemm_shape(a, b, ta, tb):
+    (m, k), (rows, n) = _turned(a, ta)[-2:], _turned(b, tb)[-2:]
     if k != rows:
         raise ValueError(f"matmul of shapes {public((m, k))} and {public((rows, n))}: {k} columns meet {rows} rows")
-    return m, n
+    return (*broadcast(a[:-2], b[:-2]), m, n)
 
 
-def _matmul_gradient(dy, y, a, b, ta, tb):
+def _gemm(a, b, ta, tb):
+    return np.matmul(np.swapaxes(a, -1, -2) if ta else a, np.swapaxes(b, -1, -2) if tb else b)
+
+
+def _gemm_gradient(dy, y, a, b, ta, tb):
     return (
         gemm(b, dy, ta=tb, tb=True) if ta else gemm(dy, b, ta=False, tb=not tb),
         gemm(dy, a, ta=True, tb=ta) if tb else gemm(a, dy, ta=not ta, tb=False),
     )
 
 
+def _gemm_views(a, b, c, ta, tb):
+    """Matrices below each other as one."""
+    return tuple((size(s[:-1]), s[-1]) for s in (a, b, c))
+
+
 def _gemm_options(a, b, c, ta, tb):
     """m, n, k, leading dimensions, transpositions, alpha and beta as bits, count and strides of a batch."""
     one, zero = (struct.unpack("q", struct.pack("d", x))[0] for x in (1.0, 0.0))
-    k = a[0] if ta else a[1]
-    return (*c, k, a[1], b[1], c[1], int(ta), int(tb), one, zero, 1, 0, 0, 0)
+    strides = (0 if s[:-2] in ((), (1,)) else s[-2] * s[-1] for s in (a, b, c))
+    k = a[-2] if ta else a[-1]
+    return (*c[-2:], k, a[-1], b[-1], c[-1], int(ta), int(tb), one, zero, size(c[:-2]), *strides)
 
 
 gemm = register(
     "matmul",
-    shape=_matmul_shape,
-    reference=lambda a, b, ta, tb: (a.T if ta else a) @ (b.T if tb else b),
-    gradient=_matmul_gradient,
+    shape=_gemm_shape,
+    reference=_gemm,
+    gradient=_gemm_gradient,
     dtype=same_dtype,
     kernel="gemm.gemm",
+    views=_gemm_views,
     options=_gemm_options,
     examples=(
         (((3, 4), (4, 2)), {"ta": False, "tb": False}),
         (((4, 3), (4, 2)), {"ta": True, "tb": False}),
         (((3, 4), (2, 4)), {"ta": False, "tb": True}),
         (((4, 3), (2, 4)), {"ta": True, "tb": True}),
+        (((2, 3, 4), (2, 4, 5)), {"ta": False, "tb": False}),
+        (((2, 4, 3), (1, 5, 4)), {"ta": True, "tb": True}),
+        (((7, 6), (3, 6, 8)), {"ta": False, "tb": False}),
+        (((3, 7, 6), (8, 6)), {"ta": False, "tb": True}),
     ),
 )
+"""Products of matrices or of as many matrices each, one of which may meet all: leading dimensions are one at most."""
 
 
-def matmul(a, b):
-    """The matrix product a @ b: a (..., k), b (k, n) -> (..., n). Raises ValueError where the shapes do not fit."""
-    a, b = value(a), value(b)
-    if len(dims(b)) != 2 or len(dims(a)) < 1:
-        raise ValueError(f"matmul takes (..., k) @ (k, n); got {public(dims(a))} @ {public(dims(b))}")
-    rows = reshape(a, (-1, dims(a)[-1]))
-    return reshape(gemm(rows, b, ta=False, tb=False), (*dims(a)[:-1], dims(b)[1]))
+def matmul(x1, x2):
+    """The matrix product x1 @ x2, with NumPy's broadcasting of leading dimensions: (..., m, k), (..., k, n).
 
+    A vector on the left is a row, on the right a column, whose dimension of one is taken out of the result.
 
-def dot(a, b):
-    """The product of two vectors, or of matrices as `matmul`."""
-    a, b = value(a), value(b)
+    Raises:
+        ValueError: where shapes do not fit, or for a scalar.
+    """
+    a, b = value(x1), value(x2)
+    if not dims(a) or not dims(b):
+        raise ValueError(f"matmul takes (..., m, k) @ (..., k, n); got {public(dims(a))} @ {public(dims(b))}")
     if len(dims(b)) == 1:
         return reshape(matmul(a, reshape(b, (-1, 1))), dims(a)[:-1])
-    return matmul(a, b)
+    if len(dims(a)) == 1:
+        return reshape(matmul(reshape(a, (1, -1)), b), (*dims(b)[:-2], dims(b)[-1]))
+    if len(dims(b)) == 2:
+        rows = reshape(a, (-1, dims(a)[-1]))
+        return reshape(gemm(rows, b, ta=False, tb=False), (*dims(a)[:-1], dims(b)[1]))
+    return batched(a, b, False, False)
+
+
+def batched(a, b, ta, tb):
+    """Products of many matrices, one or both sides transposed, with NumPy's broadcasting of leading dimensions."""
+    lead = broadcast(dims(a)[:-2], dims(b)[:-2])
+    y = gemm(_many(a, lead), _many(b, lead), ta=ta, tb=tb)
+    return reshape(y, (*lead, *dims(y)[-2:]))
+
+
+def _many(x, lead):
+    """Matrices in one row; one that meets all others alone stays alone."""
+    own, matrix = dims(x)[:-2], dims(x)[-2:]
+    if size(own) == 1:
+        return reshape(x, matrix)
+    return reshape(broadcast_to(x, (*lead, *matrix)), (size(lead), *matrix))

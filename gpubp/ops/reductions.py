@@ -1,11 +1,15 @@
 """Ops that reduce axes: the primitives keep the reduced axes as ones, the public functions are made of them."""
 
+from functools import reduce
+
 import numpy as np
 
-from gpubp.ops.elementwise import cast, equal, exp, isfinite, isnan, log, logical_or, stop_gradient, where
+from gpubp.ops.elementwise import exp, log, maximum, minimum, multiply
+from gpubp.ops.logic import cast, equal, isfinite, isnan, logical_or, not_equal, stop_gradient, where
 from gpubp.ops.registry import dims, register, same_dtype, value
-from gpubp.ops.shapes import Dim, size
-from gpubp.ops.shaping import arange, broadcast_to, reshape
+from gpubp.ops.shapes import Dim, normal_axes, public, size
+from gpubp.ops.shaping import broadcast_to, iota, ravel, reshape
+from gpubp.ops.slicing import getitem
 
 
 def _reduced(x, axes):
@@ -48,15 +52,6 @@ reduce_max = _reduction("max", np.max, _extreme_gradient, smooth=False)
 reduce_min = _reduction("min", np.min, _extreme_gradient, smooth=False)
 
 
-def normal_axes(axis, rank) -> tuple[int, ...]:
-    """`axis` (None, an int or several) as a sorted tuple of distinct axes >= 0. Raises ValueError out of range."""
-    wanted = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
-    for a in wanted:
-        if not -rank <= a < rank:
-            raise ValueError(f"axis {a} is out of range for an array of {rank} dimensions")
-    return tuple(sorted({a % rank for a in wanted}))
-
-
 def _neighbours(axes) -> list[tuple[int, ...]]:
     """The axes in runs of neighbours."""
     runs: list[tuple[int, ...]] = []
@@ -68,12 +63,17 @@ def _neighbours(axes) -> list[tuple[int, ...]]:
     return runs
 
 
+def without(shape, axes):
+    """A shape without some axes."""
+    return tuple(d for i, d in enumerate(shape) if i not in axes)
+
+
 def _reduce(op, x, axis, keepdims):
     shape = dims(x)
     axes = normal_axes(axis, len(shape))
     for run in _neighbours([a for a in axes if shape[a] != 1]):
         x = op(x, axes=run)
-    return x if keepdims else reshape(x, tuple(d for i, d in enumerate(shape) if i not in axes))
+    return x if keepdims else reshape(x, without(shape, axes))
 
 
 def sum(x, axis=None, keepdims=False):
@@ -82,14 +82,64 @@ def sum(x, axis=None, keepdims=False):
     return _reduce(reduce_sum, x if x.dtype.kind == "f" else cast(x, np.int64), axis, keepdims)
 
 
-def max(x, axis=None, keepdims=False):
-    """The largest element over the axes; NaN where there is one. The gradient is shared by ties."""
-    return _reduce(reduce_max, value(x), axis, keepdims)
+def max(x, axis=None, keepdims=False, initial=None):
+    """The largest element over the axes, or `initial` if it is larger; NaN where there is one.
+
+    The gradient is shared by ties.
+    """
+    y = _reduce(reduce_max, value(x), axis, keepdims)
+    return y if initial is None else maximum(y, initial)
 
 
-def min(x, axis=None, keepdims=False):
-    """The smallest element over the axes; NaN where there is one. The gradient is shared by ties."""
-    return _reduce(reduce_min, value(x), axis, keepdims)
+def min(x, axis=None, keepdims=False, initial=None):
+    """The smallest element over the axes, or `initial` if it is smaller; NaN where there is one.
+
+    The gradient is shared by ties.
+    """
+    y = _reduce(reduce_min, value(x), axis, keepdims)
+    return y if initial is None else minimum(y, initial)
+
+
+def any(x, axis=None, keepdims=False):
+    """Whether one or more elements over the axes are true (not zero)."""
+    return max(cast(value(x), bool), axis, keepdims)
+
+
+def all(x, axis=None, keepdims=False):
+    """Whether all elements over the axes are true (not zero)."""
+    return min(cast(value(x), bool), axis, keepdims)
+
+
+def count_nonzero(x, axis=None):
+    """How many elements over the axes are not zero, as int64."""
+    return sum(not_equal(x, 0), axis)
+
+
+def prod(x, axis=None, keepdims=False, dtype=None):
+    """The product over the axes (all of them by default); integers in int64.
+
+    Halves are multiplied with each other until one element is left, so that gradients are right where some are zero.
+    Raises ValueError along the rows of a batch.
+    """
+    x = value(x)
+    x = cast(x, dtype or (x.dtype if x.dtype.kind == "f" else np.int64))
+    shape = dims(x)
+    axes = normal_axes(axis, len(shape))
+    for a in axes:
+        x = _product_along(x, a, (slice(None),) * a)
+    return x if keepdims else reshape(x, without(shape, axes))
+
+
+def _product_along(x, axis, lead):
+    n, factors = dims(x)[axis], []
+    if not isinstance(n, int) or n == 0:
+        raise ValueError(f"prod needs a fixed number of factors, one or more; axis {axis} of {public(dims(x))} has not")
+    while n > 1:
+        half = n // 2
+        if n % 2:
+            factors.append(getitem(x, (*lead, slice(n - 1, n))))
+        x, n = getitem(x, (*lead, slice(0, half))) * getitem(x, (*lead, slice(half, 2 * half))), half
+    return reduce(multiply, factors, x)
 
 
 def count(x, axis=None):
@@ -107,33 +157,44 @@ def mean(x, axis=None, keepdims=False):
     return sum(x, axis, keepdims) / (float(n) if isinstance(n, int) else cast(n, x.dtype))
 
 
-def argmax(x, axis=-1):
-    """The int64 index of the first largest element along an axis; of the first NaN where there is one.
+def argmax(x, axis=None, keepdims=False):
+    """The int64 index of the first largest element along an axis (default: in the flattened array); NaN is largest.
 
     Raises ValueError if the axis is that of the rows of a batch.
     """
-    x = value(x)
-    (axis,) = normal_axes(axis, len(dims(x)))
-    n = dims(x)[axis]
+    return _first(max, value(x), axis, keepdims)
+
+
+def argmin(x, axis=None, keepdims=False):
+    """The int64 index of the first smallest element along an axis (default: in the flattened array); NaN is smallest.
+
+    Raises ValueError if the axis is that of the rows of a batch.
+    """
+    return _first(min, value(x), axis, keepdims)
+
+
+def _first(extreme, x, axis, keepdims):
+    """The index of the first element that is the extreme along the axis."""
+    shape = dims(x)
+    if axis is None:
+        found = _first(extreme, ravel(x), 0, False)
+        return reshape(found, (1,) * len(shape)) if keepdims else found
+    (axis,) = normal_axes(axis, len(shape))
+    n = shape[axis]
     if not isinstance(n, int):
-        raise ValueError("argmax along the rows of a batch is not supported; take it along a fixed axis")
-    index = reshape(arange(n, like=x), (n,) + (1,) * (len(dims(x)) - axis - 1))
+        raise ValueError("argmax and argmin along the rows of a batch are not supported; take them along a fixed axis")
+    index = reshape(iota(n, like=x), (n,) + (1,) * (len(shape) - axis - 1))
     x = stop_gradient(x)
-    top = max(x, axis, keepdims=True)
+    top = extreme(x, axis, keepdims=True)
     hit = logical_or(equal(x, top), isnan(x)) if x.dtype.kind == "f" else equal(x, top)
-    return min(where(hit, index, n), axis)
+    return min(where(hit, index, n), axis, keepdims)
 
 
-def logsumexp(x, axis=-1, keepdims=False):
-    """log(sum(exp(x))) along an axis, with the largest element taken out first so that nothing overflows."""
+def logsumexp(x, axis=None, keepdims=False):
+    """log(sum(exp(x))) over the axes (default: all), the largest element taken out first: nothing overflows."""
     x = value(x)
     y = log_of_sum(*shifted_exp(x, axis))
-    return y if keepdims else reshape(y, _without(dims(x), axis))
-
-
-def _without(shape, axis):
-    axes = normal_axes(axis, len(shape))
-    return tuple(d for i, d in enumerate(shape) if i not in axes)
+    return y if keepdims else reshape(y, without(dims(x), normal_axes(axis, len(dims(x)))))
 
 
 def shifted_exp(x, axis):

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
 
-from gpubp.ops.shapes import Shape
+from gpubp.ops.shapes import Dim, Shape
 
 REGISTRY: dict[str, "Op"] = {}
 # The graph that is being recorded: variables belong to it meanwhile, so that ops on them alone are recorded, too.
@@ -29,6 +30,7 @@ class Op:
     gradient: Callable[..., Sequence[Any]]  # (dy, y, *inputs, **attrs) -> one gradient, or None, per input
     dtype: Callable[..., Any]  # (*dtypes, **attrs) -> dtype of the result
     common: tuple[int, ...] | None = None  # positions of the inputs that are brought to one dtype; None: all
+    floats: bool = False  # whether integers and booleans are brought to float32, as in Keras
     expression: str | None = None  # of one element: a template such as "{0} + {1}", or a function of the math library
     reduction: str | None = None  # "sum", "max" or "min"
     kernel: str | None = None  # "family.function" in kernels/
@@ -101,9 +103,17 @@ def common_dtype(values) -> np.dtype:
 def harmonised(op: Op, inputs) -> list[np.ndarray]:
     """Inputs as arrays; those at the op's `common` positions in one dtype."""
     values = [x if is_weak(x) else np.asarray(x) for x in inputs]
-    together = range(len(values)) if op.common is None else op.common
-    dtype = common_dtype([values[k] for k in together]) if together else None
+    together, dtype = meeting_dtype(op, values)
     return [np.asarray(x, dtype if k in together else None) for k, x in enumerate(values)]
+
+
+def meeting_dtype(op: Op, values) -> tuple[Sequence[int], np.dtype | None]:
+    """The positions of the inputs that an op brings to one dtype, and that dtype."""
+    together = range(len(values)) if op.common is None else op.common
+    if not together:
+        return together, None
+    dtype = common_dtype([values[k] for k in together])
+    return together, np.dtype(np.float32) if op.floats and dtype.kind in "iub" else dtype
 
 
 def graph_of(*values):
@@ -119,3 +129,9 @@ def value(x):
 def dims(x) -> Shape:
     """The shape of an array or, with its symbolic dimensions, of a symbol."""
     return x.dims if hasattr(x, "dims") else np.shape(x)
+
+
+def resolved(shape) -> Shape:
+    """A shape that a user gives: ints, and symbols that `ops.shape` gave or that were computed from these."""
+    entries = (shape,) if hasattr(shape, "__index__") else shape
+    return tuple(d if isinstance(d, Dim) else d.graph.dimension(d) if graph_of(d) else index(d) for d in entries)

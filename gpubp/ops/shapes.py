@@ -19,6 +19,12 @@ class Dim:
     def __add__(self, other):
         return simplest(self.k + other.k, self.c + other.c) if isinstance(other, Dim) else Dim(self.k, self.c + other)
 
+    def __sub__(self, other):
+        return self + -1 * other
+
+    def __rsub__(self, other):
+        return -1 * self + other
+
     def __mul__(self, other):
         if isinstance(other, Dim):
             raise ValueError(f"({self}) * ({other}) is not of the form k*B + c, where B is the number of rows")
@@ -47,6 +53,18 @@ def at(shape: Shape, rows: int) -> tuple[int, ...]:
     return tuple(d.k * rows + d.c if isinstance(d, Dim) else -1 if d is None else d for d in shape)
 
 
+def bound(value, rows: int):
+    """An op's constant, in which dimensions may stand alone or in tuples, for a given number of rows."""
+    if isinstance(value, tuple):
+        return tuple(bound(v, rows) for v in value)
+    return value.k * rows + value.c if isinstance(value, Dim) else value
+
+
+def never_negative(d: Dimension) -> bool:
+    """Whether a dimension is at least 0 for every number of rows, of which there is at least one."""
+    return d.k >= 0 and d.k + d.c >= 0 if isinstance(d, Dim) else d is not None and d >= 0
+
+
 def public(shape: Shape) -> tuple[int | None, ...]:
     """The shape as users see it: None for what is known only at run time."""
     return tuple(d if isinstance(d, int) else None for d in shape)
@@ -66,3 +84,16 @@ def broadcast(*shapes: Shape) -> Shape:
             raise ValueError(f"shapes {' and '.join(map(str, map(public, shapes)))} do not broadcast")
         out.append(wide.pop() if wide else 1)
     return tuple(out[::-1])
+
+
+def normal_axis(axis: int, rank: int) -> int:
+    """`axis`, counted from the end if negative, as a number from 0. Raises ValueError out of range."""
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis {axis} is out of range for an array of {rank} dimensions")
+    return axis % rank
+
+
+def normal_axes(axis, rank: int) -> tuple[int, ...]:
+    """`axis` (None for all, an int or several) as a sorted tuple of distinct axes. Raises ValueError out of range."""
+    wanted = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return tuple(sorted({normal_axis(a, rank) for a in wanted}))

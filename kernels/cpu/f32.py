@@ -86,6 +86,12 @@ def isfinite(v):
 
 
 @jit
+def isinf(v):
+    """Whether v is infinite."""
+    return np.isinf(v)
+
+
+@jit
 def select(condition, a, b):
     """`a` where the condition holds, else `b`."""
     return np.float32(a) if condition else np.float32(b)
@@ -126,6 +132,41 @@ def minimum(a, b):
 def sqrt(x):
     """√x, correctly rounded; NaN below 0."""
     return np.sqrt(np.float32(x))
+
+
+@jit
+def floor(x):
+    """The largest whole number up to x."""
+    return np.floor(np.float32(x))
+
+
+@jit
+def ceil(x):
+    """The smallest whole number from x on."""
+    return np.ceil(np.float32(x))
+
+
+@jit
+def round(x):
+    """The nearest whole number; of two as near, the even one."""
+    return np.rint(np.float32(x))
+
+
+@ordered
+def floor_divide(a, b):
+    """The largest whole number up to a / b."""
+    a, b = np.float32(a), np.float32(b)
+    if b == ZERO:
+        return a / b
+    rest = np.fmod(a, b)
+    quotient = (a - rest) / b - (ONE if rest != ZERO and (rest < ZERO) != (b < ZERO) else ZERO)
+    return np.rint(quotient)
+
+
+@ordered
+def mod(a, b):
+    """What floor_divide leaves of a: it has the sign of b."""
+    return np.float32(np.mod(np.float32(a), np.float32(b)))
 
 
 @jit
@@ -270,6 +311,14 @@ def softplus(x):
     """ln(1 + e^x), as max(x, 0) + ln(1 + e^-|x|), which does not overflow."""
     x = np.float32(x)
     return relu(x) + log1p(exp(-abs(x)))
+
+
+@ordered
+def logaddexp(a, b):
+    """ln(e^a + e^b), as the larger + ln(1 + e^-|a - b|), which does not overflow."""
+    a, b = np.float32(a), np.float32(b)
+    apart = ZERO if a == b else -abs(a - b)
+    return maximum(a, b) + log1p(exp(apart))
 
 
 @ordered

@@ -1,7 +1,9 @@
-"""Picks the rows of a batch."""
+"""Picks by index: the rows of a batch, elements along an axis."""
+
+import numpy as np
 
 from gpubp.kernels.cpu.flags import jit
-from gpubp.kernels.cpu.native import BAD_INDEX, fail
+from gpubp.kernels.cpu.native import BAD_INDEX, checked_index, fail
 
 
 @jit
@@ -15,3 +17,31 @@ def take_rows(ctx, row, source, index, out):
             picked = 0
         for c in range(out.shape[1]):
             out[r, c] = dtype(source[picked, c])
+
+
+@jit
+def take(ctx, row, x, index, y):
+    """y[o, k] = x[o, index[k]], of which each is a line; the first line for an index that is out of range."""
+    for o in range(y.shape[0]):
+        for k in range(y.shape[1]):
+            picked = _counted(ctx, row, index[k], x.shape[1])
+            for i in range(y.shape[2]):
+                y[o, k, i] = x[o, picked, i]
+
+
+@jit
+def scatter_add(ctx, row, updates, index, y):
+    """y = 0, then y[o, index[k]] += updates[o, k], one after the other: the bits do not depend on anything else."""
+    for o in range(y.shape[0]):
+        y[o] = 0
+        for k in range(updates.shape[1]):
+            picked = _counted(ctx, row, index[k], y.shape[1])
+            for i in range(y.shape[2]):
+                y[o, picked, i] += updates[o, k, i]
+
+
+@jit
+def _counted(ctx, row, index, n):
+    """An index, negative ones counted from the end; 0 and a failure where it is out of range."""
+    index = np.int64(index)
+    return checked_index(ctx, row, index + n if index < 0 else index, n)

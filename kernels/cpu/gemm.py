@@ -41,11 +41,23 @@ def call_gemm(typingctx, blas, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, 
 
 @jit
 def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, stride_a, stride_b, stride_c):
-    """C = alpha op(A) op(B) + beta C, `count` times. Row-major C = A B is column-major C' = B' A'."""
+    """C = alpha op(A) op(B) + beta C, `count` times. Row-major C = A B is column-major C' = B' A'.
+
+    Strides lead from matrix to matrix; they are 0 for a matrix that meets all others.
+    """
     dtype = c.dtype.type
     scale, keep = dtype(double(alpha)), dtype(double(beta))
-    if m * n * k <= SMALL and scale == 1 and keep == 0 and count == 1:
-        _small(a, b, c, k, ta, tb)
+    whole = dtype(0.5) == 0  # of integers, which BLAS does not know
+    if whole or (m * n * k <= SMALL and scale == 1 and keep == 0):
+        for batch in range(count):
+            _small(
+                _matrix(a, batch * stride_a, k if ta else m),
+                _matrix(b, batch * stride_b, n if tb else k),
+                _matrix(c, batch * stride_c, m),
+                k,
+                ta,
+                tb,
+            )
         return
     blas = ctx[SGEMM] if c.itemsize == 4 else ctx[DGEMM]
     for batch in range(count):
@@ -65,6 +77,13 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
             c.ctypes.data + batch * stride_c * c.itemsize,
             ldc,
         )
+
+
+@jit
+def _matrix(stacked, begin, rows):
+    """Of matrices below each other the one that begins at an element."""
+    first = begin // max(1, stacked.shape[1])
+    return stacked[first : first + rows]
 
 
 @ordered

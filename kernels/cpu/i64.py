@@ -41,6 +41,11 @@ def isnan(x):
 
 
 @jit
+def isinf(x):
+    return False
+
+
+@jit
 def isfinite(x):
     return True
 
@@ -48,3 +53,18 @@ def isfinite(x):
 @jit
 def cast(x):
     return np.int64(x)
+
+
+@jit
+def power(a, b):
+    return np.int64(a) ** np.int64(b)
+
+
+@jit
+def floor_divide(a, b):
+    return a // b
+
+
+@jit
+def mod(a, b):
+    return a % b

@@ -19,6 +19,7 @@ from gpubp.engine.executors.reference import Reference, Values
 from gpubp.engine.trace import needed
 from gpubp.ops.reductions import reduce_max, reduce_min, reduce_sum
 from gpubp.ops.shapes import B, broadcast, size
+from gpubp.ops.shaping import iota
 
 EXAMPLES = int(os.environ.get("GPUBP_FUZZ_EXAMPLES", "0"))  # other ones each time; none: the same few each time
 MOST = 2**22  # beyond, float32 integers would not be exact
@@ -95,9 +96,9 @@ SHAPING = [
     lambda x: ops.reshape(x, (-1, COLUMNS)),
     lambda x: ops.broadcast_to(x, (B, COLUMNS)),
     lambda x: ops.broadcast_to(x, (B, 2, COLUMNS)),
-    lambda x: x + ops.arange(COLUMNS, like=x),
-    lambda x: ops.arange(COLUMNS, like=x),
-    lambda x: ops.one_hot(ops.clip(ops.cast(x, np.int64), 0, 2), COLUMNS, np.float64),
+    lambda x: x + iota(COLUMNS, like=x),
+    lambda x: iota(COLUMNS, like=x),
+    lambda x: ops.one_hot(ops.clip(ops.cast(x, np.int64), 0, 2), COLUMNS, dtype=np.float64),
 ]
 
 

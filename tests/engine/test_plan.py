@@ -8,6 +8,7 @@ from small_programs import assert_agreement, build
 from gpubp import ops
 from gpubp.engine.autodiff import gradients
 from gpubp.engine.executors.cpu import CPU
+from gpubp.ops.shaping import iota
 
 
 def swap(v):
@@ -77,7 +78,7 @@ def one_vector_along_rows_and_columns(v):
 
 
 def numbers_of_columns_alone(v):
-    return [("numbers", ops.arange(4, like=v["row"])), ("shifted", ops.arange(3, like=v["row"]) + v["full"])]
+    return [("numbers", iota(4, like=v["row"])), ("shifted", iota(3, like=v["row"]) + v["full"])]
 
 
 def numbers_of_columns_for_two_regions(v):
@@ -86,7 +87,7 @@ def numbers_of_columns_for_two_regions(v):
 
 
 def class_of_one(v):
-    return [("class", ops.argmax(v["column"])), ("row of classes", ops.argmax(v["matrix"], axis=0))]
+    return [("class", ops.argmax(v["column"], -1)), ("row of classes", ops.argmax(v["matrix"], axis=0))]
 
 
 def truth_and_back(v):
@@ -102,7 +103,7 @@ def extremes_of_truths(v):
     return [
         ("labels", both),
         ("column", ops.cast(ops.max(t, axis=1, keepdims=True), np.float64)),
-        ("first", ops.argmax(t)),
+        ("first", ops.argmax(t, -1)),
     ]
 
 

@@ -6,7 +6,7 @@ from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.plan import Operand
 from gpubp.engine.region import AFTER, Kind, Region
 from gpubp.kernels.cpu import generate
-from gpubp.ops.shapes import Shape, at, broadcast
+from gpubp.ops.shapes import Shape, at, bound, broadcast
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ def _written(i: Instruction, places, rows) -> Lowered:
     """A kernel of the package, in the shapes that the op's `views` give."""
     ends = [*i.inputs, *i.outputs]
     shapes = [at(x.dims, rows) if x.op or x.place is None else at(x.place.shape, rows) for x in ends]
-    views = [v or (1,) for v in (i.op.views(*shapes, **i.attrs) if i.op.views else shapes)]
-    options = i.op.options(*shapes, **i.attrs) if i.op.options else ()
+    attrs = {k: bound(v, rows) for k, v in i.attrs.items()}
+    views = [v or (1,) for v in (i.op.views(*shapes, **attrs) if i.op.views else shapes)]
+    options = i.op.options(*shapes, **attrs) if i.op.options else ()
     operands = tuple((places[base(x)], view) for x, view in zip(ends, views, strict=True))
     arrays = tuple(_array(place, view) for place, view in operands)
     return Lowered(generate.wrapper(arrays, i.op.kernel, len(options)), operands, tuple(options))

@@ -10,7 +10,7 @@ from gpubp.engine.plan import Part
 from gpubp.engine.program import Program
 from gpubp.engine.trace import Symbol
 from gpubp.ops.philox import permutation
-from gpubp.ops.shapes import at
+from gpubp.ops.shapes import at, bound
 
 
 class Reference:
@@ -68,7 +68,7 @@ class Values:
     def compute(self, instructions: list[Instruction]) -> Iterator[tuple[Instruction, np.ndarray]]:
         """Computes instruction by instruction, and yields each with its result."""
         for i in instructions:
-            attrs = {k: at(v, self.rows) if k == "shape" else v for k, v in i.attrs.items()}
+            attrs = {k: bound(v, self.rows) for k, v in i.attrs.items()}
             with np.errstate(all="ignore"):
                 result = np.asarray(i.op.reference(*(self[x] for x in i.inputs), **attrs))
             self.known[i.outputs[0]] = result
