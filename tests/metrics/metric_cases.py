@@ -12,7 +12,7 @@ from gpubp import metrics
 
 @dataclass(frozen=True)
 class Case:
-    """A metric with arguments: `data(rng, rows)` gives y_true and y_pred, `oracle(y_true, y_pred, weights)` the value."""
+    """A metric with arguments; `data(rng, rows)` gives targets and predictions, `oracle(y_true, y_pred, weights)` a value."""
 
     cls: type
     data: Callable
