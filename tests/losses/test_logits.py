@@ -7,8 +7,7 @@ from sklearn import metrics as sk
 
 import gpubp
 from gpubp import losses
-from gpubp.layers import Activation, Dense
-from gpubp.layers import sketch
+from gpubp.layers import Activation, Dense, sketch
 
 RNG = np.random.default_rng(0)
 Z = RNG.standard_normal((20, 4)) * 3

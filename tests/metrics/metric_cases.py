@@ -12,7 +12,7 @@ from gpubp import metrics
 
 @dataclass(frozen=True)
 class Case:
-    """A metric with arguments; `data(rng, rows)` gives targets and predictions, `oracle(y_true, y_pred, weights)` a value."""
+    """A metric with arguments: `data(rng, rows)` gives targets and predictions, `oracle` their score with weights."""
 
     cls: type
     data: Callable

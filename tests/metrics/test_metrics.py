@@ -12,8 +12,8 @@ from metric_cases import CASES
 
 import gpubp
 from gpubp import losses, metrics, ops
+from gpubp.layers import sketch
 from gpubp.metrics.means import Average, NamedMean
-from gpubp.training.programs import symbol_of
 
 each_case = pytest.mark.parametrize("case", CASES, ids=repr)
 VALUES_ONLY = {metrics.Mean, metrics.Sum}
@@ -157,7 +157,7 @@ def test_a_threshold_is_to_be_exceeded():
 
 def test_accuracy_ranks_logits_that_are_remembered():
     """Of these logits float32 has one softmax, the argmax of which is another class."""
-    x = symbol_of((2,))
+    x = sketch.source((2,), np.float32)
     recorded = metrics.sparse_categorical_accuracy(ops.argmax(x), ops.softmax(x))
     used, stack = set(), [recorded]
     while stack:
