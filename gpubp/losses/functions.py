@@ -49,6 +49,7 @@ ARGUMENTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "ignore_class": (lambda x: x is None or _integer(x), "an int or None"),
     "k": (lambda x: _integer(x) and x >= 1, "an int of at least 1"),
     "label_smoothing": (lambda x: _number(x) and 0 <= x <= 1, "between 0 and 1"),
+    "num_classes": (lambda x: _integer(x) and x >= 1, "an int of at least 1"),
     "quantile": (lambda x: _number(x) and 0 < x < 1, "between 0 and 1, both excluded"),
     "threshold": (_number, "a number"),
 }

@@ -132,6 +132,19 @@ class AUC(Metric):
         x, y = (recall, ratio(hit, hit + wrong)) if self.curve == "PR" else (ratio(wrong, wrong[0]), recall)
         return np.sum((x[:-1] - x[1:]) * HEIGHTS[self.summation_method](y[:-1], y[1:]), axis=0)
 
+    def get_config(self):
+        own = {
+            "num_thresholds": self.num_thresholds,
+            "curve": self.curve,
+            "summation_method": self.summation_method,
+            "thresholds": self.given,
+            "multi_label": self.multi_label,
+            "label_weights": self.label_weights,
+            "from_logits": self.from_logits,
+            "exact": self.exact,
+        }
+        return {**super().get_config(), **own}
+
 
 def _interpolated(hit, wrong):
     """Precision against recall; between thresholds true positives are linear in the number of positives."""

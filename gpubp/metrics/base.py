@@ -52,7 +52,7 @@ class Metric:
         raise NotImplementedError(f"{type(self).__name__} does not define sums")
 
     def compute(self, sums: dict) -> Any:
-        """The metric from the sums of all batches: a float, or an array. A sum that is missing is 0."""
+        """The metric from the sums of all batches: a float, or an array."""
         raise NotImplementedError(f"{type(self).__name__} does not define compute")
 
     def update_state(self, *inputs, **named):

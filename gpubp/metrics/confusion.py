@@ -7,6 +7,7 @@ from gpubp.losses.functions import check_arguments
 from gpubp.losses.targets import logits_of, same_rank
 from gpubp.losses.weights import weights_of
 from gpubp.metrics.base import Metric
+from gpubp.ops.linalg import gemm
 from gpubp.ops.registry import dims, value
 
 
@@ -14,12 +15,11 @@ class ConfusionMatrix(Metric):
     """How many rows, or what weight of them, are of class i and predicted to be of class j.
 
     Arguments:
-        num_classes: int >= 2.
+        num_classes: int >= 1.
         threshold: of one output: above it the class is 1. Default 0.5.
         name, dtype: as of `Metric`.
 
-    Returns:
-        float64 array (num_classes, num_classes); a row a class.
+    The result is a float64 array (num_classes, num_classes).
 
     >>> from gpubp.metrics import ConfusionMatrix
     >>> ConfusionMatrix(2)([0, 1, 1], [[0.2], [0.9], [0.4]]).tolist()
@@ -28,7 +28,7 @@ class ConfusionMatrix(Metric):
 
     def __init__(self, num_classes, threshold=0.5, name=None, dtype=None):
         super().__init__(name, dtype)
-        check_arguments(self.name, {"k": num_classes, "threshold": threshold})
+        check_arguments(self.name, {"num_classes": num_classes, "threshold": threshold})
         self.num_classes, self.threshold = num_classes, threshold
 
     def sums(self, y_true, y_pred, sample_weight=None):
@@ -40,7 +40,7 @@ class ConfusionMatrix(Metric):
         weights = weights_of(ops.sum(true, axis=-1), sample_weight)
         if weights is not None:
             true = true * ops.expand_dims(weights, -1)
-        return {"matrix": ops.matmul(ops.transpose(true), predicted)}
+        return {"matrix": gemm(true, predicted, ta=True, tb=False)}
 
     def _classes(self, y_pred):
         if len(dims(y_pred)) == 1 or dims(y_pred)[-1] == 1:

@@ -42,26 +42,23 @@ class R2Score(Metric):
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
 
     def sums(self, y_true, y_pred, sample_weight=None):
-        true, predicted = (
-            ops.cast(y, np.float64) for y in outputs(self.name, y_true, self._predictions(y_pred))
-        )  # squares of float32 targets far from 0 would lose their variance
-        weights = weights_of(true, sample_weight)
-        weights = ops.cast(ops.equal(true, true), np.float64) if weights is None else weights
-        parts = {
-            "count": weights,
-            "sum": weights * true,
-            "squared_sum": weights * ops.square(true),
-            "residual": weights * ops.square(true - predicted),
-            "samples": ops.cast(ops.not_equal(weights, 0.0), np.float64),
-        }
+        # In float64, since the squares of float32 targets far from 0 would lose their variance.
+        true, predicted = (ops.cast(y, np.float64) for y in outputs(self.name, y_true, self._predictions(y_pred)))
         rows = tuple(range(len(dims(true)) - 1))
+        parts = {"sum": true, "squared_sum": ops.square(true), "residual": ops.square(true - predicted)}
+        weights = weights_of(true, sample_weight)
+        if weights is None:
+            count = ops.count(true, axis=rows)
+            return {n: ops.sum(x, axis=rows) for n, x in parts.items()} | {"count": count, "samples": count}
+        parts = {"count": weights} | {name: weights * x for name, x in parts.items()}
+        parts["samples"] = ops.not_equal(weights, 0.0)
         return {name: ops.sum(x, axis=rows) for name, x in parts.items()}
 
     def compute(self, sums):
         count, total, squared, residual = (np.asarray(sums[n]) for n in ("count", "sum", "squared_sum", "residual"))
         variance = squared - np.asarray(ratio(total * total, count))
         variance = np.where(variance > ROUNDING * squared, variance, 0.0)
-        scores = np.where(variance == 0, residual <= ROUNDING * squared, 1 - ratio(residual, variance))
+        scores = np.where(variance == 0, residual <= ROUNDING * squared, 1 - ratio(residual, variance)) * (count > 0)
         return plain(self._adjusted(self._aggregated(scores, variance), np.max(sums["samples"])))
 
     def _aggregated(self, scores, variance):
@@ -75,8 +72,8 @@ class R2Score(Metric):
         if not self.num_regressors:
             return scores
         if spare <= 0:
-            warnings.warn(f"{self.name}: {rows:.0f} rows are too few to adjust R2 by {self.num_regressors} regressors; "
-                          "the plain R2 is given", stacklevel=2)  # fmt: skip
+            problem = f"{rows:.0f} rows are too few to adjust R2 by {self.num_regressors} regressors"
+            warnings.warn(f"{self.name}: {problem}; the plain R2 is given", stacklevel=2)
             return scores
         return 1 - (1 - scores) * (rows - 1) / spare
 

@@ -1,4 +1,4 @@
-"""Losses and metrics against scikit-learn and closed forms, by every path that training can take to them."""
+"""Losses of logits, and of predictions that are taken back to their logits."""
 
 import numpy as np
 import pytest
@@ -6,20 +6,13 @@ from scipy.special import expit, softmax
 from sklearn import metrics as sk
 
 import gpubp
-from gpubp import losses, metrics, ops
-from gpubp.engine.trace import Graph
-from gpubp.layers import Activation, Dense
-from gpubp.layers import sketch
+from gpubp import losses
+from gpubp.layers import Activation, Dense, sketch
 
 RNG = np.random.default_rng(0)
 Z = RNG.standard_normal((20, 4)) * 3
 LABELS = RNG.integers(0, 4, 20)
 ONE_HOT = np.eye(4)[LABELS]
-
-
-def test_mean_squared_error_equals_scikit_learns():
-    y = RNG.standard_normal((20, 4))
-    assert float(losses.MeanSquaredError()(y, Z)) == pytest.approx(sk.mean_squared_error(y, Z))
 
 
 @pytest.mark.parametrize("from_logits", [False, True])
@@ -36,15 +29,6 @@ def test_binary_crossentropy_equals_scikit_learns(from_logits):
     y = (LABELS > 1).astype(float)[:, None]
     given = Z[:, :1] if from_logits else expit(Z[:, :1])
     assert float(losses.BinaryCrossentropy(from_logits)(y, given)) == pytest.approx(sk.log_loss(y, expit(Z[:, :1])))
-
-
-def test_label_smoothing_is_the_loss_of_smoothed_labels():
-    soft = ONE_HOT * 0.8 + 0.2 / 4
-    wanted = float(losses.CategoricalCrossentropy(True)(soft, Z))
-    assert float(losses.CategoricalCrossentropy(True, label_smoothing=0.2)(ONE_HOT, Z)) == pytest.approx(wanted)
-    y = ONE_HOT * 0.8 + 0.1
-    wanted = float(losses.BinaryCrossentropy(True)(y, Z))
-    assert float(losses.BinaryCrossentropy(True, label_smoothing=0.2)(ONE_HOT, Z)) == pytest.approx(wanted)
 
 
 def test_extreme_logits_neither_overflow_nor_lose_the_gradient():
@@ -82,33 +66,6 @@ def test_an_activation_before_the_loss_is_taken_back_to_its_logits(activation, a
     assert np.array_equal(trained(last, False), trained([Dense(units)], True))
 
 
-def test_accuracies_equal_scikit_learns():
-    wanted = sk.accuracy_score(LABELS, Z.argmax(1))
-    assert float(ops.mean(metrics.accuracy(LABELS, Z))) == pytest.approx(wanted)
-    assert float(ops.mean(metrics.accuracy(ONE_HOT, Z))) == pytest.approx(wanted)
-    y, p = (LABELS > 1)[:, None].astype(float), expit(Z[:, :1])
-    assert float(ops.mean(metrics.accuracy(y, p))) == pytest.approx(sk.accuracy_score(y, p > 0.5))
-    assert float(ops.mean(metrics.mean_absolute_error(y, p))) == pytest.approx(sk.mean_absolute_error(y, p))
-
-
-def test_accuracy_breaks_ties_as_argmax_does():
-    z = np.array([[1.0, 1.0], [0.0, 0.0]])
-    assert metrics.accuracy(np.array([0, 1]), z).tolist() == [1, 0]
-
-
-def test_wrong_ranks_say_what_to_use():
-    with pytest.raises(ValueError, match="use SparseCategoricalCrossentropy"):
-        losses.CategoricalCrossentropy()(LABELS, Z)
-    with pytest.raises(ValueError, match="use CategoricalCrossentropy"):
-        losses.SparseCategoricalCrossentropy()(ONE_HOT, Z)
-
-
-def test_losses_of_one_output_take_targets_without_its_axis():
-    y = RNG.standard_normal(20)
-    assert float(losses.MeanSquaredError()(y, Z[:, :1])) == pytest.approx(sk.mean_squared_error(y, Z[:, 0]))
-
-
 def test_recorded_losses_keep_the_rows():
     x = sketch.source((4,), np.float32)
-    assert isinstance(x.graph, Graph)
     assert losses.MeanSquaredError().call(x, x).shape == (None,)
