@@ -3,6 +3,7 @@
 import ctypes
 import time
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -118,23 +119,24 @@ class CPU:
             self.context[self._position(segment) :][:2] = buffer.ctypes.data, buffer.nbytes
 
     def _bind(self, rows: int, parts: tuple[str, ...] | None) -> Table:
-        """The table for a number of rows: extents change with it, places do not."""
+        """The table of all parts or those named for a number of rows: extents change with it, places do not."""
+        chosen = [part for part in self.program.parts if parts is None or part.name in parts]
+        instructions = [(part, i) for part in chosen for i in part.code]
+        lowered = [lower(i, part.places, rows) for part, i in instructions]
+        compile.announce(one.text for one in lowered)
         code: list[int] = []
         starts: list[int] = []
-        instructions: list[Instruction] = []
-        guard, guarded = -1, False
-        for part in self.program.parts:
-            guarded |= part.name == self.program.guard
-            if parts is not None and part.name not in parts:
-                continue
-            guard = len(starts) if guarded and guard < 0 else guard
-            for i in part.code:
-                starts.append(len(code))
-                code += self._row(lower(i, part.places, rows), len(instructions))
-                instructions.append(i)
+        for number, one in enumerate(lowered):
+            starts.append(len(code))
+            code += self._row(one, number)
+        before = [part.name for part in takewhile(lambda part: part.name != self.program.guard, self.program.parts)]
         moves = [x for s, n in self.program.moving.items() for x in (self._position(s), n * rows)]
         return Table(
-            np.array(code, np.int64), np.array(starts, np.int64), guard, np.array(moves, np.int64), instructions
+            code=np.array(code, np.int64),
+            starts=np.array(starts, np.int64),
+            guard=sum(part.name in before for part, _ in instructions),
+            moves=np.array(moves, np.int64),
+            instructions=[i for _, i in instructions],
         )
 
     def _row(self, lowered: Lowered, number: int) -> list[int]:
