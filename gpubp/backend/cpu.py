@@ -14,7 +14,7 @@ class CPUDevice:
     @property
     def setting(self) -> str:
         """Its name with the number of BLAS's threads, on which its speed depends."""
-        return f"{self.name}, BLAS on {blas_threads()} threads"
+        return f"{self.name}, BLAS threads: {blas_threads()}"
 
     def alloc(self, nbytes: int) -> np.ndarray:
         raw = np.zeros(max(nbytes, 1) + self.align, np.uint8)

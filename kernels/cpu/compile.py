@@ -47,7 +47,7 @@ def address(body: str) -> int:
 
 
 def announce(bodies: Iterable[str]):
-    """Logs a line if kernels are to be compiled, because they are neither in memory nor on disk, and that takes long."""
+    """Logs a line if compiling those of these kernels that are neither in memory nor on disk takes long."""
     unknown = {_name(_text(body)) for body in bodies if body not in _ADDRESSES}
     if not unknown:
         return

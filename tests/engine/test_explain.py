@@ -21,7 +21,7 @@ def classifier(widths=WIDTHS, hidden="relu", optimizer="adam"):
     for width in widths[1:-1]:
         model.add(layers.Dense(width, hidden))
     model.add(layers.Dense(widths[-1], "softmax"))
-    model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 

@@ -1,11 +1,11 @@
 """A program as a database shows a query plan: what each instruction costs, could cost and does cost, and the memory."""
 
 from gpubp.backend import current_device
-from gpubp.engine.explain.analysis import analysis
-from gpubp.engine.explain.arena import arena
+from gpubp.engine.explain.analyze import analysis
+from gpubp.engine.explain.bounds import floor, rates
 from gpubp.engine.explain.costs import flops, footprint, traffic
 from gpubp.engine.explain.explanation import Explanation, Row
-from gpubp.engine.explain.floor import floor, rates
+from gpubp.engine.explain.memory import arena
 from gpubp.engine.plan import Operand
 from gpubp.engine.program import Program
 from gpubp.ops.shapes import at, public, size

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 
-from gpubp.engine.explain.arena import Segment
+from gpubp.engine.explain.memory import Segment
 
 
 @dataclass(frozen=True)

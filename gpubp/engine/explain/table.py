@@ -3,8 +3,8 @@
 from collections import Counter
 from textwrap import wrap
 
-from gpubp.engine.explain.arena import Segment
 from gpubp.engine.explain.explanation import Explanation, Row, Total
+from gpubp.engine.explain.memory import Segment
 
 WIDTH = 120
 INSTRUCTION, LAYER, RESULT, SEGMENT = 29, 16, 14, 7
