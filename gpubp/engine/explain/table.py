@@ -103,7 +103,7 @@ def _fusions(rows: list[Row]) -> list[str]:
 def _measured(e: Explanation) -> list[str]:
     """What floors and times are, and whether the parts make up the whole."""
     products, copies = (human(e.rates[key], unit) for key, unit in (("products", "FLOP/s"), ("copies", "B/s")))
-    lines = [f"floors on {e.device}: of products the same product alone, else a large one's {products} or"]
+    lines = [f"floors ({e.device}): of products the same product alone, else a large one's {products} or"]
     lines.append(f"the rate at which as much memory can be read and written, {copies} for the largest instruction")
     if e.step_seconds is not None and e.total.seconds is not None:
         parts, whole = human(e.total.seconds, "s"), human(e.step_seconds, "s")
