@@ -261,9 +261,9 @@ def test_errors_end_in_one_line_and_say_by_the_code_whose_they_are(trained, fold
 
 
 def test_a_loss_that_is_not_finite_is_a_failure(folder):
-    x, y = np.full((40, 3), np.nan), np.arange(40) % 2
-    np.savez(folder / "nan.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    result = run("train", "nan.npz", "--hidden", "4", "--epochs", 1, code=1)
+    x, y = np.full((40, 3), 3e38, np.float32), np.arange(40) % 2
+    np.savez(folder / "huge.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    result = run("train", "huge.npz", "--hidden", "4", "--epochs", 1, code=1)
     assert "the loss is not finite" in result.stderr
     assert result.stderr.count("\n") == 1
 

@@ -14,6 +14,7 @@ import gpubp
 from gpubp import cli, doctor
 from gpubp.backend import threads
 from gpubp.doctor import facts, gpu, training, warming
+from gpubp.kernels.cpu import compile
 
 RUNNER = CliRunner()
 
@@ -89,20 +90,54 @@ def test_a_missing_package_that_training_needs_is_a_failure(monkeypatch):
     assert "pip install scipy" in run(code=1)
 
 
-def test_warm_compiles_what_usual_nets_need_once():
-    first = json.loads(run("--warm", "--json"))["warm"]
-    again = json.loads(run("--warm", "--json"))["warm"]
-    assert again["compiled"] == 0 <= first["compiled"]
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """A cache folder that no other process writes to, with nothing in it, and no kernels in memory."""
+    monkeypatch.setenv("GPUBP_CACHE", str(tmp_path))
+    monkeypatch.setattr(compile, "_ADDRESSES", {})
+    compile.folder.cache_clear()
+    yield
+    compile.folder.cache_clear()
+
+
+def small_net():
+    model = gpubp.Sequential([gpubp.Input((4,)), gpubp.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_warm_counts_what_it_compiles(own_cache, monkeypatch):
+    monkeypatch.setattr(training, "_train", lambda: "learned")
+    monkeypatch.setattr(warming, "_usual", lambda: [(small_net(), 1)])
+    first, again = (json.loads(run("--warm", "--json"))["warm"] for _ in range(2))
+    assert first["compiled"] > 3
+    assert again["compiled"] == 0
+    assert 0 < again["seconds"] < first["seconds"]
     assert any(re.match(r"kernels +0 compiled, \d+\.\d s", line) for line in run("--warm").splitlines())
 
 
-def test_after_warming_a_classifier_of_other_widths_finds_its_kernels():
+class Asked(dict):
+    """The kernels in memory, and which were asked for."""
+
+    def __init__(self, known):
+        super().__init__(known)
+        self.bodies = set()
+
+    def __contains__(self, body):
+        self.bodies.add(body)
+        return super().__contains__(body)
+
+
+def test_after_warming_a_classifier_of_other_widths_finds_its_kernels(monkeypatch):
+    warmed, needed = Asked(compile._ADDRESSES), Asked(compile._ADDRESSES)
+    monkeypatch.setattr(compile, "_ADDRESSES", warmed)
     doctor.warm()
-    before = warming._kernels()
+    monkeypatch.setattr(compile, "_ADDRESSES", needed)
     model = gpubp.Sequential([gpubp.Input((7,)), gpubp.layers.Dense(5, "tanh"), gpubp.layers.Dense(4, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(np.zeros((9, 7), np.float32), np.arange(9) % 4, verbose=0)
-    assert warming._kernels() == before
+    assert len(needed.bodies) > 5
+    assert needed.bodies <= warmed.bodies
 
 
 # Advice

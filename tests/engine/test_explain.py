@@ -139,7 +139,7 @@ class Gate(layers.Layer):
     """x * sigmoid(scale * x)."""
 
     def build(self, input_shape):
-        self.scale = self.add_weight((input_shape[-1],), "ones", "scale")
+        self.scale = self.add_weight((input_shape[-1],), "ones", name="scale")
 
     def call(self, inputs, training=False):
         return inputs * ops.sigmoid(self.scale * inputs)
