@@ -1,7 +1,6 @@
-"""The command: training, measuring and predicting from the shell, what doctor tells, and how errors end."""
+"""The command: training, measuring, predicting and explaining from the shell, its JSON, and how errors end."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 import gpubp
-from gpubp import cli, doctor
+from gpubp import cli
+from gpubp.cli import data, output, training
 
 RUNNER = CliRunner()
 
@@ -23,11 +23,21 @@ def run(*arguments, code=0):
     return result
 
 
-def fails(*arguments):
+def fails(code, *arguments):
     """The one line that a user reads."""
-    result = run(*arguments, code=2)
+    result = run(*arguments, code=code)
+    assert result.stdout == ""
     assert result.stderr.count("\n") == 1
     return result.stderr
+
+
+def document(*arguments, code=0):
+    """The one JSON document on standard output; NaN is not in the standard."""
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(run(*arguments, code=code).stdout, parse_constant=refuse)
 
 
 def picture_set(n, seed):
@@ -118,48 +128,125 @@ def test_predict_writes_arrays(trained, folder):
 
 
 def test_one_output_has_two_classes():
-    assert cli.classes_of(np.array([[0.2], [0.5], [0.7]])).tolist() == [0, 0, 1]
+    assert data.classes_of(np.array([[0.2], [0.5], [0.7]])).tolist() == [0, 0, 1]
 
 
 def test_bytes_are_scaled_and_numbers_are_not():
-    assert cli.scaled(np.array([0, 51, 255], np.uint8)).tolist() == np.float32([0, 0.2, 1]).tolist()
+    assert data.scaled(np.array([0, 51, 255], np.uint8)).tolist() == np.float32([0, 0.2, 1]).tolist()
     for x in (np.array([0.0, 51.0]), np.array([0, 51])):
-        assert cli.scaled(x) is x
+        assert data.scaled(x) is x
+
+
+# JSON
+
+
+def test_train_prints_a_document_and_its_progress_elsewhere(folder):
+    options = ["--hidden", "8", "--epochs", 2, "--model", "json.safetensors", "--json"]
+    result = run("train", "tiny.npz", *options)
+    found = json.loads(result.stdout)
+    assert found["widths"] == [6, 8, 3]
+    assert found["rows"] == {"train": 600, "test": 200}
+    assert len(found["history"]["loss"]) == len(found["history"]["accuracy"]) == 2
+    assert found["test"] == document("evaluate", found["model"], "tiny.npz", "--json")
+    assert "epoch 2/2" in result.stderr
+    assert found["curve"] == "tiny-learning-curve.png"
+
+
+def test_predict_prints_a_document(trained):
+    model, _ = trained
+    found = document("predict", model, "rows.npy", "--json")
+    printed = np.loadtxt(run("predict", model, "rows.npy").stdout.splitlines())
+    assert (found["shape"], found["dtype"]) == ([5, 3], "float32")
+    np.testing.assert_allclose(found["outputs"], printed, rtol=1e-5, atol=1e-6)
+    classes = document("predict", model, "rows.npy", "--json", "--classes")["classes"]
+    assert classes == printed.argmax(axis=1).tolist()
+    written = document("predict", model, "rows.npy", "--json", "--output", "json.npy")
+    assert written == {"output": "json.npy", "shape": [5, 3], "dtype": "float32"}
+
+
+def test_what_is_not_finite_is_null():
+    assert output.plain({"a": [float("inf"), -0.5, True, None, "nan"]}) == {"a": [None, -0.5, True, None, "nan"]}
+
+
+# Explain
+
+
+def test_explain_prints_the_table_of_the_model(trained):
+    model, _ = trained
+    printed = run("explain", model, "--batch-size", 64).stdout
+    assert printed.splitlines()[0].split() == [
+        "instruction",
+        "layer",
+        "result",
+        "in",
+        "FLOP",
+        "bytes",
+        "floor",
+        "share",
+    ]
+    assert "a step of 64 rows" in printed
+    found = document("explain", model, "--batch-size", 64, "--json")
+    assert (found["mode"], found["batch_size"], found["step_seconds"]) == ("train", 64, None)
+    products = [i["flops"] for i in found["instructions"] if i["ops"] == ["matmul"]]
+    assert sorted(products) == sorted(2 * 64 * n for n in (6 * 16, 16 * 3, 6 * 16, 16 * 3, 16 * 3))
+
+
+def test_explain_analyzes_predictions(trained):
+    model, _ = trained
+    found = document("explain", model, "--mode", "predict", "--analyze", "--json", "--device", "cpu")
+    assert [i["part"] for i in found["instructions"]] == ["forward"] * len(found["instructions"])
+    assert all(i["seconds"] > 0 for i in found["instructions"])
+    assert found["step_seconds"] > 0
 
 
 # Errors
 
 
+WRONG_USAGE = [
+    (["train", "mnits"], "a data set is mnist or a .npz file; this is 'mnits'"),
+    (["train", "tiny.npz", "--hidden", "5;5"], "--hidden takes widths with commas between, such as 512,512"),
+    (["train", "tiny.npz", "--hidden", "0"], "units must be a positive int"),
+    (["train", "tiny.npz", "--activation", "rely"], "unknown activation 'rely'; did you mean 'relu'?"),
+    (["train", "tiny.npz", "--optimizer", "adm"], "unknown optimizer 'adm'; did you mean 'adam'?"),
+    (["train", "tiny.npz", "--learning-rate", "-1"], "learning_rate must be at least 0"),
+    (["train", "tiny.npz", "--dropout", "1"], "rate must be in [0, 1)"),
+    (["train", "tiny.npz", "--seed", "-1"], "a seed is an int of at least 0"),
+    (["train", "tiny.npz", "--verbose", "loud"], "verbose must be 0, 1, 2 or 'auto'"),
+    (["train", "tiny.npz", "--model", "no/model"], "there is no folder no, where model is to be written"),
+    (["train", "tiny.npz", "--curve", "no/c.png"], "there is no folder no, where c.png is to be written"),
+    (["train", "tiny.npz", "--device", "cuda:9"], "device 'cuda:9' is not there"),
+    (["train", "tiny.npz", "--epochs", "0"], "'--epochs'"),
+    (["train", "tiny.npz", "--batch-size", "0"], "'--batch-size'"),
+    (["train", "tiny.npz", "--epoch", "1"], "(gpubp train --help)"),
+    (["train"], "DATASET"),
+    (["explain", "tiny.safetensors", "--mode", "sleep"], "'--mode'"),
+    (["explain", "tiny.safetensors", "--batch-size", "0"], "'--batch-size'"),
+    (["evaluate", "tiny.safetensors", "tiny.npz", "--device", "gpu"], "there is no device 'gpu'"),
+    (["sleep"], "sleep"),
+]
+FAILURES = [
+    (["train", "absent.npz"], "No such file or directory: 'absent.npz'"),
+    (["train", "text.npz"], "holds no arrays"),
+    (["train", "cut.npz"], "holds no arrays"),
+    (["train", "half.npz"], "half.npz has no y_train, x_test, y_test; it has x_train"),
+    (["train", "floats.npz"], "y must hold an integer for each row; it has dtype float64"),
+    (["train", "negative.npz"], "y must number the classes from 0; it reaches from -1 to 3"),
+    (["train", "flat.npz"], "x must have rows of features; its shape is (4,)"),
+    (["evaluate", "absent", "tiny.npz"], "No such file or directory: 'absent'"),
+    (["evaluate", "text.npz", "tiny.npz"], "text.npz is damaged or not a model file"),
+    (["predict", "tiny.safetensors", "rows.npz"], "No such file or directory: 'rows.npz'"),
+    (["predict", "tiny.safetensors", "objects.npy"], "objects.npy holds no arrays of numbers"),
+    (["predict", "tiny.safetensors", "wide.npy"], "x must have shape (rows, 6); its shape is (2, 7)"),
+    (["predict", "tiny.safetensors", "words.npy"], "x must hold numbers"),
+    (["explain", "absent"], "No such file or directory: 'absent'"),
+    (["explain", "untrainable.safetensors"], "explain needs compile"),
+]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["train", "mnits"], "a data set is mnist or a .npz file; this is 'mnits'"),
-        (["train", "absent.npz"], "No such file or directory: 'absent.npz'"),
-        (["train", "text.npz"], "holds no arrays"),
-        (["train", "cut.npz"], "holds no arrays"),
-        (["train", "half.npz"], "half.npz has no y_train, x_test, y_test; it has x_train"),
-        (["train", "floats.npz"], "y must hold an integer for each row; it has dtype float64"),
-        (["train", "negative.npz"], "y must number the classes from 0; it reaches from -1 to 3"),
-        (["train", "flat.npz"], "x must have rows of features; its shape is (4,)"),
-        (["train", "tiny.npz", "--hidden", "5;5"], "--hidden takes widths with commas between, such as 512,512"),
-        (["train", "tiny.npz", "--hidden", "0"], "units must be a positive int"),
-        (["train", "tiny.npz", "--activation", "rely"], "unknown activation 'rely'; did you mean 'relu'?"),
-        (["train", "tiny.npz", "--optimizer", "adm"], "unknown optimizer 'adm'; did you mean 'adam'?"),
-        (["train", "tiny.npz", "--learning-rate", "-1"], "learning_rate must be at least 0"),
-        (["train", "tiny.npz", "--dropout", "1"], "rate must be in [0, 1)"),
-        (["train", "tiny.npz", "--seed", "-1"], "a seed is an int of at least 0"),
-        (["train", "tiny.npz", "--verbose", "loud"], "verbose must be 0, 1, 2 or 'auto'"),
-        (["train", "tiny.npz", "--model", "no/model"], "there is no folder no, where model is to be written"),
-        (["train", "tiny.npz", "--curve", "no/c.png"], "there is no folder no, where c.png is to be written"),
-        (["evaluate", "absent", "tiny.npz"], "No such file or directory: 'absent'"),
-        (["evaluate", "text.npz", "tiny.npz"], "text.npz is damaged or not a model file"),
-        (["predict", "tiny.safetensors", "rows.npz"], "No such file or directory: 'rows.npz'"),
-        (["predict", "tiny.safetensors", "objects.npy"], "objects.npy holds no arrays of numbers"),
-        (["predict", "tiny.safetensors", "wide.npy"], "x must have shape (rows, 6); its shape is (2, 7)"),
-        (["predict", "tiny.safetensors", "words.npy"], "x must hold numbers"),
-    ],
+    ("code", "arguments", "message"), [*((2, *row) for row in WRONG_USAGE), *((1, *row) for row in FAILURES)]
 )
-def test_errors_end_in_one_line(trained, folder, arguments, message):
+def test_errors_end_in_one_line_and_say_by_the_code_whose_they_are(trained, folder, code, arguments, message):
     y = np.array([-1, 0, 1, 3])
     (folder / "text.npz").write_text("this is no archive")
     (folder / "cut.npz").write_bytes((folder / "tiny.npz").read_bytes()[:500])
@@ -169,73 +256,27 @@ def test_errors_end_in_one_line(trained, folder, arguments, message):
     np.save(folder / "objects.npy", np.array([{}, None]), allow_pickle=True)
     np.save(folder / "wide.npy", np.zeros((2, 7)))
     np.save(folder / "words.npy", np.array([["a"] * 6]))
-    assert message in fails(*arguments)
+    gpubp.Sequential([gpubp.Input((6,)), gpubp.layers.Dense(2)]).save(folder / "untrainable.safetensors")
+    assert message in fails(code, *arguments)
 
 
-def test_numbers_out_of_range_are_refused_by_their_option():
-    assert "--epochs" in run("train", "mnist", "--epochs", 0, code=2).stderr
-    assert "--batch-size" in run("train", "mnist", "--batch-size", 0, code=2).stderr
+def test_a_loss_that_is_not_finite_is_a_failure(folder):
+    x, y = np.full((40, 3), 3e38, np.float32), np.arange(40) % 2
+    np.savez(folder / "huge.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    result = run("train", "huge.npz", "--hidden", "4", "--epochs", 1, code=1)
+    assert "the loss is not finite" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_without_matplotlib_there_is_a_note_and_no_curve(folder, monkeypatch):
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
     options = ["tiny.npz", "--hidden", "", "--epochs", 1, "--verbose", 0, "--model", "plain.safetensors"]
     (folder / "tiny-learning-curve.png").unlink(missing_ok=True)
     result = run("train", *options)
     assert "pip install 'gpubp[plot]'" in result.stderr
     assert "test accuracy" in result.stdout
     assert not (folder / "tiny-learning-curve.png").exists()
-    assert "a learning curve needs matplotlib" in fails("train", *options, "--curve", "c.png")
-
-
-# Doctor
-
-
-def test_doctor_trains_and_says_so():
-    lines = run("doctor").stdout.splitlines()
-    assert lines[0].split() == ["gpubp", gpubp.cli.metadata.version("gpubp")]
-    assert any(re.match("training +works: a 2-4-2 net learned: .*40 steps", line) for line in lines)
-
-
-def test_doctor_knows_versions_threads_and_the_cache():
-    facts = json.loads(run("doctor", "--json").stdout)
-    assert facts["packages"]["numpy"] == np.__version__
-    assert facts["python"] == {"version": sys.version.split()[0], "executable": sys.executable}
-    assert facts["devices"] == ["cpu"]
-    assert facts["training"]["works"] is True
-    assert all(pool["num_threads"] >= 1 and os.path.exists(pool["filepath"]) for pool in facts["threads"])
-    assert facts["cache"]["bytes"] > 0
-    assert not facts["cache"]["temporary"]
-
-
-def test_doctor_fails_where_training_does(monkeypatch):
-    def broken():
-        raise OSError("no kernels today")
-
-    monkeypatch.setattr(doctor, "_train", broken)
-    assert "training       fails: OSError: no kernels today" in run("doctor", code=1).stdout
-    assert json.loads(run("doctor", "--json", code=1).stdout)["training"]["works"] is False
-
-
-def test_doctor_gives_the_command_that_mends_what_is_missing(monkeypatch):
-    facts = doctor.examine()
-    facts["packages"] |= {"numba": None, "matplotlib": None}
-    facts["cache"]["temporary"] = True
-    commands = [one["command"] for one in doctor.advice(facts)]
-    assert commands[0].endswith("-m pip install numba")
-    assert commands[1].endswith("-m pip install 'gpubp[plot]'")
-    assert "GPUBP_CACHE" in commands[2]
-    assert any("numba missing" in line for line in doctor.lines(facts))
-
-
-def test_the_driver_is_asked_where_there_is_one(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert doctor.driver() is None
-    tool = tmp_path / "nvidia-smi"
-    for script, answer in (("echo 'NVIDIA H100, 570.1'", ["NVIDIA H100, 570.1"]), ("exit 9", None)):
-        tool.write_text(f"#!/bin/sh\n{script}\n")
-        tool.chmod(0o755)
-        assert doctor.driver() == answer
+    assert "a learning curve needs matplotlib" in fails(2, "train", *options, "--curve", "c.png")
 
 
 # The process
@@ -248,9 +289,23 @@ def test_help_is_quick_since_nothing_heavy_is_imported():
         "finally: print([m for m in ('numba', 'scipy', 'matplotlib', 'gpubp.kernels') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
-    assert all(command in result.stdout for command in ("train", "evaluate", "predict", "doctor"))
+    assert all(command in result.stdout for command in ("train", "evaluate", "predict", "explain", "doctor"))
     assert result.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_version():
     assert run("--version").stdout == f"gpubp {gpubp.cli.metadata.version('gpubp')}\n"
+
+
+def test_a_process_of_its_own_ends_with_the_code(trained):
+    """Standard output holds the document and nothing else, also what is logged goes elsewhere."""
+
+    def process(*arguments):
+        command = [sys.executable, "-c", "from gpubp.cli import main; main()", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    worked = process("explain", trained[0], "--json")
+    assert (worked.returncode, json.loads(worked.stdout)["batch_size"]) == (0, 32)
+    failed = process("explain", "absent.safetensors")
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+    assert process("explain", trained[0], "--batch-size", "x").returncode == 2

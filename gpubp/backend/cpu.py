@@ -2,12 +2,19 @@
 
 import numpy as np
 
+from gpubp.backend.threads import blas_threads
+
 
 class CPUDevice:
     """The host's memory."""
 
     name = "cpu"
     align = 64
+
+    @property
+    def setting(self) -> str:
+        """Its name with the number of BLAS's threads, on which its speed depends."""
+        return f"{self.name}, BLAS threads: {blas_threads()}"
 
     def alloc(self, nbytes: int) -> np.ndarray:
         raw = np.zeros(max(nbytes, 1) + self.align, np.uint8)

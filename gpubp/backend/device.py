@@ -10,6 +10,7 @@ class Device(Protocol):
 
     name: str
     align: int  # of operands in segments, in bytes
+    setting: str  # the name, and what else its speed depends on that users choose
 
     def alloc(self, nbytes: int):
         """A buffer of zeros, as bytes, at least one and aligned."""

@@ -84,6 +84,12 @@ class ModelProgram:
     outputs: list[Operand] = field(default_factory=list)
     structure: Any = None  # of the predictions: nested lists and dicts
 
+    @property
+    def names(self) -> dict[str, Operand]:
+        """The places of the tallies' sums, by what they are called."""
+        named = {f"{t.name} {key}": place for t in self.tallies for key, place in t.total.items()}
+        return named | {f"batch's {t.name} {key}": place for t in self.tallies for key, place in t.batch.items()}
+
 
 class Builder:
     """What the programs of a model share: layout, scalars, recording of the forward pass."""

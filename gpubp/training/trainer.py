@@ -10,7 +10,7 @@ from gpubp import optimizers
 from gpubp.backend import current_device
 from gpubp.engine import trees
 from gpubp.engine.executors import executor_class
-from gpubp.engine.explain import explain
+from gpubp.engine.explain import Explanation, explain
 from gpubp.engine.store import Store
 from gpubp.training import data, loop, programs, streams
 from gpubp.training.callbacks import Callback, History
@@ -435,12 +435,15 @@ class Trainer:
                 with self._lock:
                     idle.append(runner)
 
-    def explain(self, batch_size: int = 32, mode: str = "train") -> str:
-        """The program of a step as a table: parts, instructions, layers, shapes, FLOPs, bytes, places.
+    def explain(self, batch_size: int = 32, mode: str = "train", analyze: bool = False) -> Explanation:
+        """The program of a step: what its instructions cost, the least they could cost here, and its memory.
+
+        `str()` of what it returns is a table, `rows` and `memory` are its data, `to_dict()` is JSON.
 
         Arguments:
             batch_size: rows of the batch. Default 32.
             mode: "train" (of a compiled model) or "predict". Default "train".
+            analyze: whether to time each instruction, on random data; the weights stay. Default False.
 
         Raises:
             ValueError: if the model is not built, or not compiled for training.
@@ -450,12 +453,17 @@ class Trainer:
             raise ValueError(f"mode is 'train' or 'predict'; it is {mode!r}")
         if mode == "train":
             self._require_compiled("explain")
-        return explain(self.program(batch_size, mode), batch_size)
+        with self._lock:
+            made = self._program(batch_size, mode)
+            return explain(made.program, batch_size, self._ready(), made.names, analyze)
 
     def program(self, batch_size: int = 32, mode: str = "train"):
         """The program of "train", "evaluate" or "predict" for batches of at most so many rows, made anew."""
+        return self._program(batch_size, mode).program
+
+    def _program(self, batch_size: int, mode: str) -> programs.ModelProgram:
         sources = self.expected_sources(mode != "predict")
-        return programs.PROGRAMS[mode](self, self._ready(), sources, positive("batch_size", batch_size)).program
+        return programs.PROGRAMS[mode](self, self._ready(), sources, positive("batch_size", batch_size))
 
     def expected_sources(self, targets: bool) -> programs.Sources:
         """Arrays as the model takes them, for programs that are made without data."""

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import logging
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from gpubp.backend.cache import cache_folder
 
 LOGGER = logging.getLogger("gpubp")
 LIBRARIES = ("b8", "f32", "f64", "i64")
+PATIENCE = 1.0  # seconds of compiling that nobody is told of
+SECONDS_A_KERNEL = 0.4  # roughly: from 0.1 to 2
 HEADER = '''"""Generated."""
 
 import numpy as np
@@ -25,6 +28,7 @@ from numba import carray
 
 from gpubp.kernels.cpu.native import added, checked_finite, checked_index, entry, ints, pointer
 '''
+_ADDRESSES: dict[str, int] = {}  # by the text of the kernel
 
 
 @cache
@@ -35,15 +39,36 @@ def folder() -> Path:
     return cache_folder("kernels", f"{version}-py{sys.version_info[0]}{sys.version_info[1]}-numba{numba.__version__}")
 
 
-@cache
 def address(body: str) -> int:
     """The address of the kernel whose module consists of the header and this text."""
+    if body not in _ADDRESSES:
+        _ADDRESSES[body] = _load(_text(body)).kernel.address
+    return _ADDRESSES[body]
+
+
+def announce(bodies: Iterable[str]):
+    """Logs a line if compiling those of these kernels that are neither in memory nor on disk takes long."""
+    unknown = {_name(_text(body)) for body in bodies if body not in _ADDRESSES}
+    if not unknown:
+        return
+    on_disk = {path.name.split(".")[0] for path in folder().glob("__pycache__/*.nbi")}
+    missing = len(unknown - on_disk)
+    if missing * SECONDS_A_KERNEL > PATIENCE:
+        message = "compiling %d kernels, which takes some %.0f s; they are kept in %s"
+        LOGGER.warning(message, missing, missing * SECONDS_A_KERNEL, folder())
+
+
+def _text(body: str) -> str:
     libraries = "".join(f"from gpubp.kernels.cpu import {name}\n" for name in LIBRARIES if f"{name}." in body)
-    return _load(HEADER + libraries + body).kernel.address
+    return HEADER + libraries + body
+
+
+def _name(text: str) -> str:
+    return "gpubp_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _load(text: str):
-    name = "gpubp_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:20]
+    name = _name(text)
     path = folder() / f"{name}.py"
     if not path.exists():
         temporary = path.with_suffix(f".{hashlib.sha256(str(id(text)).encode()).hexdigest()[:8]}.tmp")

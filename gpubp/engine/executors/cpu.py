@@ -1,7 +1,9 @@
 """The CPU executor: a table of rows for each number of rows of the batch, run by one compiled call for many steps."""
 
 import ctypes
+import time
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -59,27 +61,24 @@ class CPU:
 
         Raises Stopped after a failure.
         """
-        self.memory.set_rows(rows)
-        key = (rows, parts)
-        table = self.tables.get(key) or self.tables.setdefault(key, self._bind(rows, parts))
-        self.context[native.STATUS] = native.OK
-        self._set_context(self.callers)
-        self.arguments[:] = (
-            table.code.ctypes.data,
-            table.starts.ctypes.data,
-            len(table.starts),
-            table.guard,
-            len(table.moves) // 2,
-            table.moves.ctypes.data,
-            steps,
-            0,
-        )
-        self._run(self.context.ctypes.data, self.arguments.ctypes.data)
+        table = self._table(rows, parts)
+        self._call(table, table.starts, table.guard, table.moves, steps)
         done = int(self.arguments[interpreter.DONE])
         self.memory.advance({s: n * rows * done for s, n in self.program.moving.items()})
         if self.context[native.STATUS] != native.OK:
             raise Stopped(done, table.instructions[self.context[native.FAILED_ROW]].name)
         return done
+
+    def seconds(self, rows: int, stretch: range, times: int) -> float:
+        """The mean duration of a stretch of the program's instructions, run `times` times on one batch of `rows` rows.
+
+        They do what they do in a step: what they change is changed. A failure ends the runs early.
+        """
+        table = self._table(rows, None)
+        starts = table.starts[stretch.start : stretch.stop]
+        taken = self._call(table, starts, guard=-1, moves=table.moves[:0], steps=times)
+        failed = self.context[native.STATUS] != native.OK
+        return taken / int(self.arguments[interpreter.DONE] + failed)
 
     def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
         """The order in which an epoch visits n rows: `ops.philox.permutation`, compiled."""
@@ -90,6 +89,29 @@ class CPU:
         SIGNATURE(kernel)(context.ctypes.data, row.ctypes.data)
         return out
 
+    def _table(self, rows: int, parts: tuple[str, ...] | None) -> Table:
+        self.memory.set_rows(rows)
+        key = (rows, parts)
+        return self.tables.get(key) or self.tables.setdefault(key, self._bind(rows, parts))
+
+    def _call(self, table: Table, starts: np.ndarray, guard: int, moves: np.ndarray, steps: int) -> float:
+        """Runs the rows of the table that begin at `starts`, `steps` times; the seconds that it took."""
+        self.context[native.STATUS] = native.OK
+        self._set_context(self.callers)
+        self.arguments[:] = (
+            table.code.ctypes.data,
+            starts.ctypes.data,
+            len(starts),
+            guard,
+            len(moves) // 2,
+            moves.ctypes.data,
+            steps,
+            0,
+        )
+        start = time.perf_counter()
+        self._run(self.context.ctypes.data, self.arguments.ctypes.data)
+        return time.perf_counter() - start
+
     def _set_context(self, segments):
         """Tells the kernels where segments are: the program's own stay where they are, the caller's come and go."""
         for segment in segments:
@@ -97,23 +119,24 @@ class CPU:
             self.context[self._position(segment) :][:2] = buffer.ctypes.data, buffer.nbytes
 
     def _bind(self, rows: int, parts: tuple[str, ...] | None) -> Table:
-        """The table for a number of rows: extents change with it, places do not."""
+        """The table of all parts or those named for a number of rows: extents change with it, places do not."""
+        chosen = [part for part in self.program.parts if parts is None or part.name in parts]
+        instructions = [(part, i) for part in chosen for i in part.code]
+        lowered = [lower(i, part.places, rows) for part, i in instructions]
+        compile.announce(one.text for one in lowered)
         code: list[int] = []
         starts: list[int] = []
-        instructions: list[Instruction] = []
-        guard, guarded = -1, False
-        for part in self.program.parts:
-            guarded |= part.name == self.program.guard
-            if parts is not None and part.name not in parts:
-                continue
-            guard = len(starts) if guarded and guard < 0 else guard
-            for i in part.code:
-                starts.append(len(code))
-                code += self._row(lower(i, part.places, rows), len(instructions))
-                instructions.append(i)
+        for number, one in enumerate(lowered):
+            starts.append(len(code))
+            code += self._row(one, number)
+        before = [part.name for part in takewhile(lambda part: part.name != self.program.guard, self.program.parts)]
         moves = [x for s, n in self.program.moving.items() for x in (self._position(s), n * rows)]
         return Table(
-            np.array(code, np.int64), np.array(starts, np.int64), guard, np.array(moves, np.int64), instructions
+            code=np.array(code, np.int64),
+            starts=np.array(starts, np.int64),
+            guard=sum(part.name in before for part, _ in instructions),
+            moves=np.array(moves, np.int64),
+            instructions=[i for _, i in instructions],
         )
 
     def _row(self, lowered: Lowered, number: int) -> list[int]:

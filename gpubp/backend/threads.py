@@ -1,0 +1,40 @@
+"""Processors and threads: how many this process may use, and how many the libraries under it take."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def processors() -> int:
+    """The processors that this process may run on: of those of the machine, what affinity leaves."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def quota(root: Path = CGROUP) -> float | None:
+    """How many processors' worth of time the container may use, such as 1.5; None without a limit.
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max), cgroup-v1 (cpu.cfs_quota_us).
+    """
+    with suppress(OSError, ValueError):
+        limit, length = (root / "cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(length)
+    with suppress(OSError, ValueError):
+        allowed, period = (int((root / "cpu" / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        return None if allowed < 0 else allowed / period
+    return None
+
+
+def pools() -> list[dict]:
+    """The thread pools that the process has loaded, as threadpoolctl tells of them."""
+    import threadpoolctl  # looks at all loaded libraries
+
+    return threadpoolctl.threadpool_info()
+
+
+def blas_threads() -> int:
+    """The threads of the matrix products: of the BLAS libraries' pools the largest."""
+    return max((pool["num_threads"] for pool in pools() if pool["user_api"] == "blas"), default=1)
