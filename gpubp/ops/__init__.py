@@ -82,7 +82,7 @@ from gpubp.ops.elementwise import (
     tanh,
     true_divide,
 )
-from gpubp.ops.indexing import label_mask, one_hot, take, take_along_axis, take_rows
+from gpubp.ops.indexing import label_mask, one_hot, take, take_along_axis, take_rows, take_sparse_rows
 from gpubp.ops.joining import concatenate, stack
 from gpubp.ops.linalg import matmul
 from gpubp.ops.logic import (

@@ -33,6 +33,33 @@ take_rows = register(
 )
 
 
+def _take_sparse_rows(data, indices, indptr, index, columns, dtype):
+    from scipy.sparse import csr_array  # SciPy takes time to import, and few programs read sparse rows
+
+    rows = csr_array((data, indices, indptr), shape=(len(indptr) - 1, columns))
+    return rows[index].toarray().astype(dtype)
+
+
+# Rows of a CSR matrix, as dense ones: (entries,), (entries,), (rows + 1,), (index,) -> (index, columns).
+take_sparse_rows = register(
+    "take_sparse_rows",
+    shape=lambda data, indices, indptr, index, columns, dtype: (*index, columns),
+    reference=_take_sparse_rows,
+    gradient=lambda dy, y, data, indices, indptr, index, columns, dtype: (None,) * 4,
+    dtype=lambda data, indices, indptr, index, columns, dtype: np.dtype(dtype),
+    common=(),
+    kernel="gather.take_sparse_rows",
+    views=lambda data, indices, indptr, index, out, columns, dtype: (data, indices, indptr, index, out),
+    smooth=False,
+    examples=(
+        (
+            ((4,), np.array([1, 3, 0, 2], np.int32), np.array([0, 2, 2, 4]), np.array([2, 0, 1])),
+            {"columns": 5, "dtype": "float64"},
+        ),
+    ),
+)
+
+
 def _in_range(index, n):
     wrong = (index < -n) | (index >= n)
     if wrong.any():

@@ -1,7 +1,7 @@
 """The loop around the program: epochs, chunks of steps, and what is read between them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -233,20 +233,19 @@ class Training:
         return report
 
 
-def read_all(runner: Runner, rows, what: str, limit: int | None = None) -> None:
+def read_all(runner: Runner, rows, what: str) -> None:
     """Runs over rows in the order of the data. Of sparse ones this order is a segment."""
     runner.bind(rows.segments() | {"order": np.arange(len(rows))})
-    n = len(rows) if limit is None else min(len(rows), limit * runner.batch_size)
     try:
-        runner.walk(n, lambda batch: f"{what}, batch {batch + 1}")
+        runner.walk(len(rows), lambda batch: f"{what}, batch {batch + 1}")
     finally:
         runner.executor.memory.release()
 
 
-def evaluate(runner: Runner, rows, limit: int | None = None) -> dict[str, float]:
+def evaluate(runner: Runner, rows) -> dict[str, float]:
     """The loss and the metrics over all rows."""
     runner.reset()
-    read_all(runner, rows, "evaluation", limit)
+    read_all(runner, rows, "evaluation")
     return runner.means()
 
 
@@ -260,10 +259,3 @@ def predict(runner: Runner, rows) -> list[np.ndarray]:
     runner.bind({place.segment: out for place, out in zip(runner.outputs, outs, strict=True)})
     read_all(runner, rows, "prediction")
     return [device.download(out) for out in outs]
-
-
-def in_batches(rows, batch_size: int, limit: int | None) -> Iterator:
-    """Rows in batches."""
-    stop = len(rows) if limit is None else min(len(rows), limit * batch_size)
-    for start in range(0, stop, batch_size):
-        yield rows[start : min(start + batch_size, stop)]

@@ -283,6 +283,17 @@ def training_program(model, store: Store, sources: Sources, batch_size: int) -> 
     return build.program([*zero, gather, backward, update_part(build), build.record()], {"order": 8})
 
 
+def gradient_program(model, store: Store, sources: Sources, batch_size: int) -> ModelProgram:
+    """Adds up gradients over batches, for minimisers that move the weights themselves."""
+    build = Builder(model, store, batch_size)
+    places, gather = _gathered(build, sources)
+    backward = _forward_backward(build, sources, places, accumulate=True)
+    build.scalars["divisor"] = build.divisor
+    made = build.program([_zero(build), gather, backward, build.record()], {"order": 8})
+    made.program.guard = "record"
+    return made
+
+
 def _zero(build: Builder) -> Part:
     """Sets what batches add to until an update to 0."""
     graph, flat = build.graph(), replace(build.store.flat, segment=GRADS)
@@ -350,6 +361,7 @@ def prediction_program(model, store: Store, sources: Sources, batch_size: int) -
 
 PROGRAMS: dict[str, Callable[..., ModelProgram]] = {
     "train": training_program,
+    "gradient": gradient_program,
     "evaluate": evaluation_program,
     "predict": prediction_program,
 }

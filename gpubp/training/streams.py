@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gpubp.engine import trees
-from gpubp.training import data, loop
+from gpubp.training import data, exact, loop
 from gpubp.training.data import Rows, Stream
 from gpubp.training.loop import Position, Runner, Watchers
 
@@ -106,8 +106,11 @@ def evaluate(model, stream: Stream) -> dict[str, float]:
     """The loss and the metrics over all batches."""
     total: dict[str, np.ndarray] = {}
     tallies: list = []
+    seen = []
     for k, batch in enumerate(stream.batches(None)):
         rows = model._rows(*data.unpacked(batch), None)
+        if exact.metrics_of(model):
+            seen.append(rows)
         with model._borrowed("evaluate", rows.sources(), capacity(model, "evaluate", rows)) as runner:
             runner.reset()
             loop.read_all(runner, rows, f"evaluation, batch {k + 1} of the iterable")
@@ -116,7 +119,8 @@ def evaluate(model, stream: Stream) -> dict[str, float]:
                 total[name] = total[name] + value if name in total else value
     if not tallies:
         raise ValueError("the iterable has no batches to evaluate on")
-    return {t.name: t.compute({key: total[f"{t.name}/{key}"] for key in t.total}) for t in tallies}
+    logs = {t.name: t.compute({key: total[f"{t.name}/{key}"] for key in t.total}) for t in tallies}
+    return logs | exact.measured(model, seen)
 
 
 def predict(model, stream: Stream):

@@ -12,14 +12,17 @@ from gpubp.engine import trees
 from gpubp.engine.executors import executor_class
 from gpubp.engine.explain import Explanation, explain
 from gpubp.engine.store import Store
-from gpubp.training import data, loop, programs, streams
+from gpubp.training import data, exact, loop, programs, streams
 from gpubp.training.callbacks import Callback, History
 from gpubp.training.gate import Gate
+from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training.loop import Position, Runner, Watchers
+from gpubp.training.minimisation import Minimisation
 from gpubp.training.objective import Goal, Objective
 from gpubp.training.progress import progress
 
 BATCH, READ_BATCH = 32, 256  # rows of a batch by default: of training, and of what only reads
+EVERYTHING = 1 << 62  # batches whose gradients are added up where a minimiser asks for those of all rows
 
 
 class Trainer:
@@ -191,6 +194,10 @@ class Trainer:
             params = {"epochs": epochs, "steps": length, "verbose": verbose, "rows": rows and len(rows)}
             watchers = Watchers([history, *(callbacks or []), *([bar] if bar else [])], self, params)
             self.stop_training, self.position = False, None
+            if isinstance(self.optimizer, LBFGS):
+                self._minimise(rows, batch_size, epochs, initial_epoch, watchers, validate, bar)
+                self.history = history
+                return history
             if stream is not None:
                 training: Any = streams.StreamTraining(self, stream, shuffle, watchers, class_weight)
             else:
@@ -203,6 +210,20 @@ class Trainer:
                     bar.close()
             self.history = history
             return history
+
+    def _minimise(self, rows, batch_size, epochs, initial_epoch, watchers, validate, bar):
+        """L-BFGS asks for the gradient over all rows; batches only bound the memory."""
+        if rows is None:
+            raise ValueError("L-BFGS needs all rows at once: pass arrays, not an iterable of batches")
+        with self._lock:
+            runner = self._runner("gradient", self._ready(), rows.sources(), min(batch_size, len(rows)))
+        watchers("on_train_begin")
+        try:
+            Minimisation(self, runner, rows, watchers, validate).run(epochs, initial_epoch)
+        finally:
+            if bar and hasattr(bar, "close"):
+                bar.close()
+        watchers("on_train_end")
 
     def _epochs(self, training, epochs, initial_epoch, watchers, validate):
         watchers("on_train_begin")
@@ -273,8 +294,11 @@ class Trainer:
     def _evaluated(self, source, batch_size: int, steps) -> dict[str, float]:
         if not isinstance(source, data.Rows):
             return streams.evaluate(self, source)
+        if steps is not None:
+            source = source[: steps * batch_size]
         with self._borrowed("evaluate", source.sources(), min(batch_size, len(source))) as runner:
-            return loop.evaluate(runner, source, steps)
+            logs = loop.evaluate(runner, source)
+        return logs | exact.measured(self, [source], batch_size)
 
     def predict(
         self, x, batch_size: int | None = None, verbose="auto", steps: int | None = None, callbacks=None
@@ -415,7 +439,11 @@ class Trainer:
     def _made(self, mode, store, sources, batch_size) -> Runner:
         made = programs.PROGRAMS[mode](self, store, sources, batch_size)
         executor = executor_class("reference" if self.run_eagerly else "auto")(made.program, store.device, store)
-        accumulate = (self.optimizer.gradient_accumulation_steps or 1) if mode == "train" else 1
+        accumulate = 1
+        if mode == "train":
+            accumulate = self.optimizer.gradient_accumulation_steps or 1
+        elif mode == "gradient":
+            accumulate = EVERYTHING
         return Runner(made, executor, batch_size, accumulate)
 
     def _key(self, mode, store, sources, batch_size):

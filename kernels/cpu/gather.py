@@ -20,6 +20,17 @@ def take_rows(ctx, row, source, index, out):
 
 
 @jit
+def take_sparse_rows(ctx, row, data, indices, indptr, index, out):
+    """out[r] = row index[r] of a CSR matrix, converted to the dtype of `out`; entries out of range are left out."""
+    dtype, n = out.dtype.type, indptr.shape[0] - 1
+    for r in range(out.shape[0]):
+        picked = checked_index(ctx, row, index[r], n)
+        out[r] = 0
+        for k in range(max(0, indptr[picked]), min(data.shape[0], indptr[picked + 1])):
+            out[r, checked_index(ctx, row, np.int64(indices[k]), out.shape[1])] += dtype(data[k])
+
+
+@jit
 def take(ctx, row, x, index, y):
     """y[o, k] = x[o, index[k]], of which each is a line; the first line for an index that is out of range."""
     for o in range(y.shape[0]):
