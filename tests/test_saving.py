@@ -125,9 +125,8 @@ def test_the_file_is_safetensors_with_names_that_people_know(data, path):
     assert tensors.keys() == weights | {f"optimizer/{s}/{w}" for s in ("momentum", "velocity") for w in weights}
     assert metadata["gpubp_format"] == "2"
     description = json.loads(metadata["gpubp_model"])
-    assert description["optimizer"]["config"] == {
-        "learning_rate": 0.002, "beta_1": 0.8, "beta_2": 0.999, "epsilon": 1e-7
-    }  # fmt: skip
+    wanted = {"learning_rate": 0.002, "beta_1": 0.8, "beta_2": 0.999, "epsilon": 1e-7}
+    assert wanted.items() <= description["optimizer"]["config"].items()
     assert description["objective"]["loss"] == "sparse_categorical_crossentropy"
     assert description["objective"]["metrics"] == ["accuracy"]
     assert [layer["class_name"] for layer in description["config"]["layers"]] == [

@@ -130,6 +130,8 @@ class Builder:
         return self.plan("record", assigned)
 
     def program(self, parts, moving) -> ModelProgram:
+        read = {place.segment for part in parts for place in part.places.values()}
+        moving = {segment: n for segment, n in moving.items() if segment in read}
         return ModelProgram(Program(parts, self.layout, self.scalars, moving), self.tallies)
 
 

@@ -320,6 +320,7 @@ class Trainer:
         return outputs
 
     def _predicted(self, rows, batch_size):
+        rows = data.Rows(rows.inputs)
         with self._borrowed("predict", rows.sources(), min(batch_size, len(rows))) as runner:
             return trees.like(runner.structure, loop.predict(runner, rows))
 

@@ -31,8 +31,8 @@ CLASSIFIER = """
       greater where reduce_sum
       matmul
     update:
-      divide cast multiply add cast multiply expm1 negative multiply expm1 negative multiply multiply
-        add multiply square multiply add sqrt multiply divide multiply sqrt add divide subtract
+      divide cast add multiply cast multiply expm1 negative sqrt multiply multiply expm1 negative divide
+        multiply multiply add square multiply multiply add multiply sqrt add divide subtract
     record:
       add add add
 """
@@ -58,7 +58,7 @@ EXCLUSIVE_OR = """
       subtract multiply multiply reduce_sum
       matmul
     update:
-      divide cast multiply negative multiply multiply add add add
+      divide cast add multiply negative multiply multiply add add
     record:
       add add add
 """
@@ -83,7 +83,7 @@ REGRESSION = """
       where multiply multiply subtract multiply reduce_sum
       matmul
     update:
-      divide cast multiply negative multiply add add
+      divide cast add multiply negative multiply add
     record:
       add add add
 """

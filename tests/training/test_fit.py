@@ -235,12 +235,21 @@ def test_a_diverging_rate_is_named(data):
 
 @pytest.mark.parametrize("run_eagerly", [False, True])
 @pytest.mark.parametrize("label", [-1, 3, 10**12])
-def test_a_label_out_of_range_is_refused_before_its_step(data, run_eagerly, label):
+def test_a_label_out_of_range_is_refused_before_training(data, run_eagerly, label):
     y = data[1].astype(np.int64)
     y[20] = label
     model = classifier(run_eagerly=run_eagerly)
-    with pytest.raises(ValueError, match=rf"step 2: the label {label} is not in 0\.\.2"):
+    before = weights(model)
+    with pytest.raises(ValueError, match=rf"the label {label} is not in 0\.\.2"):
         model.fit(data[0], y, batch_size=16, verbose=0, shuffle=False)
+    assert np.array_equal(weights(model), before)
+
+    def batches():
+        yield data[0][:16], y[:16]
+        yield data[0][16:], y[16:]
+
+    with pytest.raises(ValueError, match=rf"the label {label} is not in 0\.\.2"):
+        model.fit(batches(), verbose=0)
     assert model.iterations == 1
 
 
