@@ -157,7 +157,7 @@ def test_a_layer_and_a_loss_of_ones_own():
     assert {"multiply", "sigmoid"} <= set(forward.ops)
     assert forward in explanation.fusions
     assert any(v.name == "gate/scale" for s in explanation.memory for v in s.values)
-    assert all(row.seconds > 0 for row in explanation.rows)
+    assert all(row.seconds >= 0 for row in explanation.rows)
 
 
 # Floors and times
@@ -165,8 +165,17 @@ def test_a_layer_and_a_loss_of_ones_own():
 
 def test_the_floor_of_a_product_is_that_product_alone(explained):
     first = products(explained)[0]
-    assert first.floor == floors.gemm_seconds(ROWS, 512, 784)
-    assert first.flops / first.floor < 2 * floors.gemm_rate()
+    assert first.floor == floors.gemm_seconds(ROWS, 512, 784) > 0
+
+
+@pytest.mark.parametrize("slow", ["arithmetic", "memory"])
+def test_the_floor_of_other_instructions_is_what_takes_longer(model, monkeypatch, slow):
+    """By the rates: of arithmetic, and of as much memory as the instruction touches."""
+    monkeypatch.setattr(floors, "gemm_rate", lambda dtype="float32": 1.0 if slow == "arithmetic" else 1e18)
+    monkeypatch.setattr(floors, "copy_rate", lambda held: float(held) if slow == "memory" else 1e18)
+    row = next(row for row in model.explain(ROWS).rows if row.ops == ("add", "relu"))
+    held = 4 * (ROWS * 512 + 512)  # what is written lies where it was read
+    assert row.floor == (2 * ROWS * 512 if slow == "arithmetic" else row.bytes / held)
 
 
 def test_floors_are_measured_once(monkeypatch):
@@ -196,9 +205,10 @@ def test_without_analyze_nothing_is_timed(explained):
 
 
 def test_analyze_times_every_instruction_and_the_step(analyzed):
-    assert all(row.seconds > 0 for row in analyzed.rows)
+    assert all(row.seconds > 0 for row in products(analyzed))
+    assert all(row.seconds >= 0 for row in analyzed.rows)
     assert analyzed.total.seconds == pytest.approx(sum(row.seconds for row in analyzed.rows))
-    assert analyzed.step_seconds > max(row.seconds for row in analyzed.rows)
+    assert analyzed.step_seconds > 0
 
 
 def test_analyze_leaves_the_model_as_it_is():
