@@ -9,8 +9,15 @@ import pytest
 
 import gpubp
 from gpubp import layers, ops
+from gpubp.backend import current_device
 from gpubp.engine import floors, timing
+from gpubp.engine.executors.cpu import CPU
+from gpubp.engine.explain import explain
 from gpubp.engine.explain.table import WIDTH, human
+from gpubp.engine.plan import Layout, plan
+from gpubp.engine.program import Program
+from gpubp.engine.trace import Graph
+from gpubp.ops.shapes import B
 
 WIDTHS, ROWS = (784, 512, 512, 10), 128
 PARAMETERS = sum(m * n + n for m, n in pairwise(WIDTHS))
@@ -99,6 +106,16 @@ def test_products_grow_with_the_batch():
     small, large = (classifier((8, 16, 4)).explain(rows) for rows in (3, 6))
     for one, two in zip(products(small), products(large), strict=True):
         assert two.flops == 2 * one.flops
+
+
+def test_products_of_stacked_matrices_count_each():
+    layout, graph = Layout(rows=7), Graph()
+    a, b = (graph.input(layout.add("data", shape, np.float64)) for shape in ((B, 3, 4), (B, 4, 5)))
+    y = ops.matmul(a, b)
+    program = Program([plan("part", [(layout.add("data", y.dims, y.dtype), y)], layout)], layout)
+    (row,) = explain(program, 6, analyze=True).rows
+    assert (row.flops, row.bytes) == (6 * 2 * 3 * 4 * 5, 6 * 8 * (12 + 20 + 15))
+    assert row.floor == pytest.approx(6 * floors.gemm_seconds(3, 5, 4, "float64"))
 
 
 # Memory
@@ -251,12 +268,6 @@ def test_the_shortest_try_counts_and_the_call_does_not():
 
 def test_a_stretch_changes_what_it_would_in_a_step():
     """Timing is running: an executor's `seconds` over all instructions does what `run` does."""
-    from gpubp.backend import current_device
-    from gpubp.engine.executors.cpu import CPU
-    from gpubp.engine.plan import Layout, plan
-    from gpubp.engine.program import Program
-    from gpubp.engine.trace import Graph
-
     layout = Layout(rows=1)
     x, y = (layout.add("data", (3,), np.float64) for _ in range(2))
     graph = Graph()
