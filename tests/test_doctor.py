@@ -112,7 +112,6 @@ def test_warm_counts_what_it_compiles(own_cache, monkeypatch):
     first, again = (json.loads(run("--warm", "--json"))["warm"] for _ in range(2))
     assert first["compiled"] > 3
     assert again["compiled"] == 0
-    assert 0 < again["seconds"] < first["seconds"]
     assert any(re.match(r"kernels +0 compiled, \d+\.\d s", line) for line in run("--warm").splitlines())
 
 

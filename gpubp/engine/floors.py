@@ -19,6 +19,7 @@ from gpubp.ops.shapes import at
 
 LARGEST_PRODUCT = 2**29  # multiplications: of a larger product a part is measured, since its rate grows no more
 LARGE = 512  # rows and columns of the product by which `gemm_rate` is told
+BUDGET = 0.03  # seconds of measuring each
 SMALLEST_COPY, LARGEST_COPY = 2**13, 2**25  # bytes: below a call costs more than the copy, above none is faster
 
 
@@ -78,4 +79,4 @@ def _alone(layout: Layout, target: Operand, value: Symbol) -> float:
     rng = np.random.default_rng(0)
     for place in set(program.parts[0].places.values()):
         executor.memory.write(place, rng.standard_normal(at(place.shape, 1), place.dtype))
-    return shortest(executor, 1, range(len(program.parts[0].code)))
+    return shortest(executor, 1, range(len(program.parts[0].code)), budget=BUDGET)

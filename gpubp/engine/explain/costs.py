@@ -10,7 +10,7 @@ from gpubp.ops.registry import Op
 from gpubp.ops.shapes import at, size
 
 MOVED = ("{0}", "{column}")  # expressions that compute nothing
-MOVERS = ("gather", "shaping")  # families of kernels that do not either
+MOVERS = ("gather.take", "shaping.")  # beginnings of the names of kernels that do not either
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ def flops(i: Instruction, rows: int) -> int:
 
 def computes(op: Op) -> bool:
     """Whether an op does more than to move elements or to convert their dtype."""
-    family = op.kernel.split(".")[0] if op.kernel else ""
-    return op.name != "cast" and op.expression not in MOVED and family not in MOVERS
+    return op.name != "cast" and op.expression not in MOVED and not (op.kernel or "").startswith(MOVERS)
 
 
 def traffic(part: Part, i: Instruction, rows: int) -> int:

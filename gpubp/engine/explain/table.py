@@ -94,9 +94,9 @@ def _fusions(rows: list[Row]) -> list[str]:
     """What each fused instruction consists of."""
     lines = []
     for row in rows:
-        ops = " ".join(f"{n} {op}" if n > 1 else op for op, n in Counter(row.ops).items())
+        ops = " ".join(f"{op}×{n}" if n > 1 else op for op, n in Counter(row.ops).items())
         layers = f"{', '.join(row.layers)}: " if row.layers else ""
-        lines += wrap(f"{row.number:>3} {layers}{ops}", WIDTH, subsequent_indent="    ", drop_whitespace=True)
+        lines += wrap(f"{row.number:>3} {layers}{ops}", WIDTH, subsequent_indent="    ")
     return ["fusions", *lines] if lines else []
 
 
