@@ -85,8 +85,16 @@ class AUC(Metric):
         return np.concatenate([[-EPSILON], inner, [1 + EPSILON]])
 
     def sums(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred, weights = self._columns(y_true, y_pred, sample_weight)
+        y_pred = self._predictions(y_pred)
+        y_true, y_pred = indicators(self.name, y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred)
+        self._check_columns(dims(y_pred))
+        weights = weights_of(y_pred, sample_weight)
+        columns = dims(y_pred)[-1]
+        y_true, y_pred, weights = (
+            None if x is None else ops.reshape(x, (-1, columns)) for x in (y_true, y_pred, weights)
+        )
         if self.exact:
+            weights = np.ones(dims(y_pred)) if weights is None else weights
             return {"y_true": y_true, "y_pred": y_pred, "sample_weight": weights}
         y_true, y_pred, weights = (None if x is None else ops.expand_dims(x, 1) for x in (y_true, y_pred, weights))
         limits = self.thresholds.astype(y_pred.dtype)[:, None]
@@ -94,38 +102,37 @@ class AUC(Metric):
         truths = {"true_positives": ops.not_equal(y_true, 0.0), "false_positives": ops.equal(y_true, 0.0)}
         return {name: counts(ops.logical_and(truth, above), weights) for name, truth in truths.items()}
 
-    def _columns(self, y_true, y_pred, sample_weight):
-        """Targets, predictions and weights (rows, columns), of one column if not multi_label."""
-        y_pred = self._predictions(y_pred)
-        y_true, y_pred = indicators(self.name, y_true, ops.sigmoid(y_pred) if self.from_logits else y_pred)
-        if self.multi_label and len(dims(y_pred)) != 2:
-            raise ValueError(f"{self.name}: multi_label takes (rows, labels); the shape is {public(dims(y_pred))}")
-        weights = weights_of(y_pred, sample_weight)
-        if self.exact and weights is None:
-            weights = np.ones(dims(y_pred))
-        if self.label_weights is not None and not self.multi_label:
-            by_label = ops.broadcast_to(np.asarray(self.label_weights, y_pred.dtype), dims(y_pred))
-            weights = by_label if weights is None else weights * by_label
-        columns = dims(y_pred)[-1] if self.multi_label else 1
-        return tuple(None if x is None else ops.reshape(x, (-1, columns)) for x in (y_true, y_pred, weights))
+    def _check_columns(self, shape):
+        if self.multi_label and len(shape) != 2:
+            raise ValueError(f"{self.name}: multi_label takes (rows, labels); the shape is {public(shape)}")
+        if self.label_weights is not None and len(self.label_weights) != shape[-1]:
+            raise ValueError(
+                f"{self.name}: there are {len(self.label_weights)} label_weights and {shape[-1]} columns of predictions"
+            )
 
     def compute(self, sums):
         if not sums:
             return 0.0
-        return self._mean((self._exact if self.exact else self._from_counts)(sums))
+        areas = (self._exact if self.exact else self._from_counts)(sums)
+        weighted = self.multi_label and self.label_weights is not None
+        return plain(np.mean(areas)) if not weighted else ratio(areas @ self._shares(areas), np.sum(self.label_weights))
 
-    def _mean(self, areas):
-        """Of the areas of the columns."""
-        if self.label_weights is None or not self.multi_label:
-            return plain(np.mean(areas))
-        return ratio(np.sum(areas * np.asarray(self.label_weights)), np.sum(self.label_weights))
+    def _shares(self, columns):
+        """The weights of the columns, which are the last axis."""
+        return np.broadcast_to(1.0 if self.label_weights is None else np.asarray(self.label_weights), columns.shape)
 
     def _exact(self, sums):
-        columns = zip(sums["y_true"].T, sums["y_pred"].T, sums["sample_weight"].T, strict=True)
-        return np.array([EXACT[self.curve](*column) for column in columns])
+        y_true, y_pred, weights = sums["y_true"], sums["y_pred"], sums["sample_weight"]
+        if not self.multi_label:
+            weights = weights * self._shares(weights)
+            y_true, y_pred, weights = (x.reshape(-1, 1) for x in (y_true, y_pred, weights))
+        return np.array([EXACT[self.curve](*column) for column in zip(y_true.T, y_pred.T, weights.T, strict=True)])
 
     def _from_counts(self, sums):
+        """The areas of the columns, or of all of them as one."""
         hit, wrong = sums["true_positives"], sums["false_positives"]
+        if not self.multi_label:
+            hit, wrong = (np.sum(x * self._shares(x), axis=1, keepdims=True) for x in (hit, wrong))
         if self.curve == "PR" and self.summation_method == "interpolation":
             return _interpolated(hit, wrong)
         recall = ratio(hit, hit[0])

@@ -58,13 +58,28 @@ def test_the_gradient_is_that_of_finite_differences(case):
 
 
 @each_case
-@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight", "sum"])
-def test_recorded_and_compiled_equals_computed_at_once(case, reduction):
+def test_recorded_and_compiled_equals_computed_at_once(case):
     y, p = case.data(np.random.default_rng(4), 6, 3)
+    loss = case(reduction="mean_with_sample_weight")
     arguments = (y, p, RNG.uniform(0, 2, 6)) if np.ndim(case.oracle(y, p)) else (y, p)
-    loss = case(reduction=reduction)
-    compiled = gpubp.compile(lambda *a: [loss(*a), loss.terms(*a)[0]])(*arguments)
-    np.testing.assert_allclose(compiled, [loss(*arguments), loss.terms(*arguments)[0]], rtol=1e-12)
+    compiled = gpubp.compile(lambda *a: [loss(*a), *loss.terms(*a)])(*arguments)
+    np.testing.assert_allclose(compiled, [loss(*arguments), *loss.terms(*arguments)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight", "sum"])
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.cls in (losses.Huber, losses.SparseCategoricalCrossentropy)], ids=repr
+)
+def test_compiled_evaluation_in_batches_equals_all_rows_at_once(case, reduction):
+    """The model gives out what it is given; the last of its batches is short."""
+    y, p = case.data(np.random.default_rng(4), 24, 3)
+    p, w = p.astype(np.float32), RNG.uniform(0, 2, 24).astype(np.float32)
+    model = gpubp.Sequential([gpubp.Input(p.shape[1:]), gpubp.layers.Activation("linear")])
+    model.compile("sgd", case(reduction=reduction))
+    found = model.evaluate(p, y, batch_size=10, sample_weight=w, verbose=0)
+    if reduction == "sum":
+        found *= 3  # of batches
+    assert found == pytest.approx(case(reduction=reduction)(y, p, w), rel=1e-5)
 
 
 @each_case
