@@ -10,6 +10,7 @@ from gpubp.losses.targets import labels, outputs
 from gpubp.losses.weights import weights_of
 from gpubp.metrics.base import Metric, plain, ratio
 from gpubp.ops.registry import dims, value
+from gpubp.ops.shaping import iota
 
 LOWEST = -1e10  # below any prediction: those that top_k leaves count as positive, the others do not
 
@@ -118,7 +119,7 @@ class ClassCounts(ThresholdCounts):
         classes = x.shape[-1]
         if not 0 <= self.class_id < classes:
             raise ValueError(f"{self.name}: class_id must be in 0..{classes - 1}; it is {self.class_id!r}")
-        own = ops.equal(ops.arange(classes, like=x), self.class_id)
+        own = ops.equal(iota(classes, like=x), self.class_id)
         return ops.sum(ops.where(own, x, 0.0), axis=-1, keepdims=True)
 
     def _limits(self, dtype):
@@ -166,7 +167,7 @@ def counts(condition, weights):
 def places(x):
     """How many elements of its row come before each: larger ones, and equal ones further left."""
     left, right = ops.expand_dims(x, -1), ops.expand_dims(x, -2)
-    index = ops.arange(x.shape[-1], like=x)
+    index = iota(x.shape[-1], like=x)
     further_left = ops.less(index, ops.expand_dims(index, -1))
     before = ops.logical_or(ops.greater(right, left), ops.logical_and(ops.equal(right, left), further_left))
     return ops.sum(before, axis=-1)
@@ -178,7 +179,7 @@ def indicators(what, y_true, y_pred):
     given, wanted = dims(y_true), dims(y_pred)
     if wanted[1:] and wanted[-1] != 1 and (len(given) < len(wanted) or given[-1] == 1):
         y_true, _ = labels(what, y_true, y_pred)
-        y_true = ops.one_hot(y_true, y_pred.shape[-1], y_pred.dtype.name)
+        y_true = ops.one_hot(y_true, y_pred.shape[-1], dtype=y_pred.dtype.name)
     return outputs(what, y_true, y_pred)
 
 
