@@ -162,7 +162,7 @@ def test_a_threshold_is_to_be_exceeded():
 def test_accuracy_ranks_logits_that_are_remembered():
     """Of these logits float32 has one softmax, the argmax of which is another class."""
     x = sketch.source((2,), np.float32)
-    recorded = metrics.sparse_categorical_accuracy(ops.argmax(x), ops.softmax(x))
+    recorded = metrics.sparse_categorical_accuracy(ops.argmax(x, -1), ops.softmax(x))
     used, stack = set(), [recorded]
     while stack:
         symbol = stack.pop()
