@@ -61,7 +61,7 @@ def anything(y_true, y_pred):
     return ops.mean(y_pred, axis=-1)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if not c().collect], ids=repr)
+@each_case
 def test_compiled_evaluation_in_batches_equals_all_rows_at_once(case):
     """The model gives out what it is given; the last of its batches is short."""
     y, p, w = data(case, 2)
