@@ -36,7 +36,9 @@ class ConfusionMatrix(Metric):
         predicted = self._classes(y_pred)
         one_hot = len(dims(y_true)) == len(dims(y_pred)) and dims(y_true)[-1] != 1
         true = ops.argmax(y_true, -1) if one_hot else ops.reshape(ops.cast(y_true, np.int64), dims(predicted))
-        true, predicted = (ops.one_hot(ops.reshape(x, (-1,)), self.num_classes, dtype="float64") for x in (true, predicted))
+        true, predicted = (
+            ops.one_hot(ops.reshape(x, (-1,)), self.num_classes, dtype="float64") for x in (true, predicted)
+        )
         weights = weights_of(ops.sum(true, axis=-1), sample_weight)
         if weights is not None:
             true = true * ops.expand_dims(weights, -1)

@@ -10,7 +10,6 @@ from gpubp.losses.targets import labels, outputs
 from gpubp.losses.weights import weights_of
 from gpubp.metrics.base import Metric, plain, ratio
 from gpubp.ops.registry import dims, value
-from gpubp.ops.shaping import iota
 
 LOWEST = -1e10  # below any prediction: those that top_k leaves count as positive, the others do not
 
@@ -38,7 +37,7 @@ class ThresholdCounts(Metric):
         return {name: counts(conditions[name], weights) for name in self.counted}
 
     def _conditions(self, y_true, above):
-        positive, negative, below = ops.not_equal(y_true, 0.0), ops.equal(y_true, 0.0), ops.equal(above, False)
+        positive, negative, below = ops.not_equal(y_true, 0.0), ops.equal(y_true, 0.0), ops.logical_not(above)
         return {
             "true_positives": ops.logical_and(positive, above),
             "false_positives": ops.logical_and(negative, above),
@@ -110,7 +109,8 @@ class ClassCounts(ThresholdCounts):
     def _rows(self, y_true, y_pred, sample_weight):
         y_true, y_pred, weights = super()._rows(y_true, y_pred, sample_weight)
         if self.top_k is not None:
-            y_pred = ops.where(ops.less(places(y_pred), self.top_k), y_pred, LOWEST)
+            places = ops.argsort(ops.argsort(-y_pred))
+            y_pred = ops.where(ops.less(places, self.top_k), y_pred, LOWEST)
         if self.class_id is None:
             return y_true, y_pred, weights
         return tuple(x if x is None else self._of_class(x) for x in (y_true, y_pred, weights))
@@ -119,8 +119,7 @@ class ClassCounts(ThresholdCounts):
         classes = x.shape[-1]
         if not 0 <= self.class_id < classes:
             raise ValueError(f"{self.name}: class_id must be in 0..{classes - 1}; it is {self.class_id!r}")
-        own = ops.equal(iota(classes, like=x), self.class_id)
-        return ops.sum(ops.where(own, x, 0.0), axis=-1, keepdims=True)
+        return x[..., self.class_id : self.class_id + 1]
 
     def _limits(self, dtype):
         if self.top_k is not None and self.thresholds is None:
@@ -164,22 +163,13 @@ def counts(condition, weights):
     return ops.sum(ops.where(condition, ops.cast(weights, np.float64), 0.0), axis=0)
 
 
-def places(x):
-    """How many elements of its row come before each: larger ones, and equal ones further left."""
-    left, right = ops.expand_dims(x, -1), ops.expand_dims(x, -2)
-    index = iota(x.shape[-1], like=x)
-    further_left = ops.less(index, ops.expand_dims(index, -1))
-    before = ops.logical_or(ops.greater(right, left), ops.logical_and(ops.equal(right, left), further_left))
-    return ops.sum(before, axis=-1)
-
-
 def indicators(what, y_true, y_pred):
     """Targets in the shape of the predictions: integer labels beside several classes become ones and zeros."""
     y_true = value(y_true)
     given, wanted = dims(y_true), dims(y_pred)
     if wanted[1:] and wanted[-1] != 1 and (len(given) < len(wanted) or given[-1] == 1):
         y_true, _ = labels(what, y_true, y_pred)
-        y_true = ops.one_hot(y_true, y_pred.shape[-1], dtype=y_pred.dtype.name)
+        y_true = ops.one_hot(y_true, y_pred.shape[-1], dtype=y_pred.dtype)
     return outputs(what, y_true, y_pred)
 
 
