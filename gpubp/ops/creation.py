@@ -25,7 +25,8 @@ def full(shape, fill_value, dtype=None):
     >>> ops.full((2,), 7).tolist()
     [7.0, 7.0]
     """
-    return _filled(resolved(shape), fill_value, dtype or FLOAT, graph_of(fill_value, *np.atleast_1d(shape).tolist()))
+    entries = shape if isinstance(shape, tuple | list) else (shape,)
+    return _filled(resolved(entries), fill_value, dtype or FLOAT, graph_of(fill_value, *entries))
 
 
 def zeros(shape, dtype=None):

@@ -133,5 +133,5 @@ def dims(x) -> Shape:
 
 def resolved(shape) -> Shape:
     """A shape that a user gives: ints, and symbols that `ops.shape` gave or that were computed from these."""
-    entries = (shape,) if hasattr(shape, "__index__") else shape
+    entries = (shape,) if isinstance(shape, int | np.integer | Dim) or graph_of(shape) else shape
     return tuple(d if isinstance(d, Dim) else d.graph.dimension(d) if graph_of(d) else index(d) for d in entries)

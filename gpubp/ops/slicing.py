@@ -68,7 +68,7 @@ class _Selection:
         if isinstance(entry, Slice):
             self._walk(*_slice_of(entry, n))
             self.kept.append(self.count[-1])
-        elif hasattr(entry, "__index__") and not isinstance(entry, bool) and graph_of(entry) is None:
+        elif isinstance(entry, int | np.integer) and not isinstance(entry, bool):
             self._walk(_position(index(entry), n), 1, 1)
         else:
             self._index(entry, n)
@@ -163,7 +163,7 @@ def split(x, indices_or_sections, axis=0) -> list:
     x = value(x)
     axis = normal_axis(axis, len(dims(x)))
     n = dims(x)[axis]
-    if hasattr(indices_or_sections, "__index__"):
+    if isinstance(indices_or_sections, int | np.integer):
         sections = index(indices_or_sections)
         if isinstance(n, int) and n % sections:
             raise ValueError(f"{n} elements along axis {axis} can't be split into {sections} equal parts")

@@ -106,7 +106,8 @@ def floor_divide(a, b):
         return a / b
     rest = np.fmod(a, b)
     quotient = (a - rest) / b - (ONE if rest != ZERO and (rest < ZERO) != (b < ZERO) else ZERO)
-    return np.rint(quotient)
+    lower = np.floor(quotient)
+    return lower + ONE if quotient - lower > np.float64(0.5) else lower
 
 
 @ordered

@@ -35,10 +35,19 @@ APPROXIMATED = {
     "softplus": (lambda x: np.logaddexp(x, 0), 2),
     "erf": (special.erf, 2),
 }
-EXACT = {"sqrt": np.sqrt, "abs": np.abs, "sign": np.sign, "relu": lambda x: np.where(x <= 0, x.dtype.type(0), x)}
+EXACT = {
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "sign": np.sign,
+    "relu": lambda x: np.where(x <= 0, x.dtype.type(0), x),
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round": np.rint,
+}
 C_LIBRARY = {"sin": np.sin, "cos": np.cos}
 UNARY = {**{name: reference for name, (reference, _) in APPROXIMATED.items()}, **EXACT, **C_LIBRARY}
-OTHERS = {"power", "maximum", "minimum", "select", "cast", "isnan", "isfinite"}
+OTHERS = {"maximum", "minimum", "select", "cast", "isnan", "isfinite", "isinf"}
+BINARY = {"power", "floor_divide", "mod", "logaddexp"}
 KEEP_ZERO = ("tanh", "erf", "sin", "expm1", "log1p", "sqrt")
 
 
@@ -100,7 +109,7 @@ SPECIAL = np.float32([0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 1e-45, -1e-45, 3.
 
 def test_the_libraries_of_both_dtypes_have_the_same_functions():
     names = [{n for n, v in vars(m).items() if isinstance(v, CPUDispatcher) and n[0] != "_"} for m in MODULES]
-    assert names[0] == names[1] == UNARY.keys() | OTHERS
+    assert names[0] == names[1] == UNARY.keys() | OTHERS | BINARY
 
 
 @pytest.mark.parametrize("name", APPROXIMATED)
@@ -278,8 +287,8 @@ def test_cast(module, value):
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("value", [np.float32(0.5), np.float64(0.5), np.int64(2), np.int32(2), np.True_])
 def test_any_dtype_goes_in_and_that_of_the_library_comes_out(module, value):
-    arguments = {"power": 2, "maximum": 2, "minimum": 2, "select": 3}
-    for name in UNARY.keys() | OTHERS - {"isnan", "isfinite"}:
+    arguments = {"maximum": 2, "minimum": 2, "select": 3} | dict.fromkeys(BINARY, 2)
+    for name in UNARY.keys() | BINARY | OTHERS - {"isnan", "isfinite", "isinf"}:
         function = getattr(module, name)
         function(*[value] * arguments.get(name, 1))
         returned = {signature.return_type for signature in function.nopython_signatures}
@@ -304,8 +313,28 @@ def test_order_is_kept_inside_kernels_that_allow_reordering():
     assert ulp_errors(y, np.exp((x - shift[:, None]).astype(np.float64))).max() < 2
 
 
+@pytest.mark.parametrize("name", ["floor_divide", "mod"])
+@pytest.mark.parametrize("module", MODULES)
+def test_division_with_rest_is_exact(module, name):
+    rng, dtype = np.random.default_rng(0), DTYPE[module]
+    a, b = (rng.choice([1, 0.1, 2**20], 2000) * rng.uniform(-9, 9, 2000) for _ in range(2))
+    a, b = np.concatenate([a, np.round(a), a]).astype(dtype), np.concatenate([b, np.round(b), a / 7]).astype(dtype)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(a, b)
+    np.testing.assert_array_equal([getattr(module, name)(*pair) for pair in zip(a, b, strict=True)], expected)
+
+
+def test_logaddexp_is_off_by_two_units_in_the_last_place_of_the_larger():
+    rng = np.random.default_rng(0)
+    a = rng.uniform(-90, 90, 20_000).astype(np.float32)
+    b = (a + rng.choice([1, 20], 20_000) * rng.standard_normal(20_000)).astype(np.float32)
+    found = np.array([f32.logaddexp(*pair) for pair in zip(a, b, strict=True)])
+    errors = np.abs(found - np.logaddexp(a.astype(np.float64), b.astype(np.float64)))
+    assert (errors / np.spacing(np.maximum(np.maximum(np.abs(a), np.abs(b)), np.float32(0.5)))).max() < 2
+
+
 x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads machine code of x86-64")
-PACKED = re.compile(r"^\s+v?(?:mul|add|max|cmp\w*|and|sqrt|fn?madd\d+)ps\s.*[xyz]mm", re.MULTILINE)
+PACKED = re.compile(r"^\s+v?(?:mul|add|max|round|rndscale|cmp\w*|and|sqrt|fn?madd\d+)ps\s.*[xyz]mm", re.MULTILINE)
 DOUBLE = re.compile(r"\bv?(?:cvtss2sd|cvtps2pd|(?:mul|add|sub|div)[sp]d|fn?madd\d+[sp]d)\b")
 LIBM_CALL = re.compile(r"\b(?:exp|expm1|log|log1p|tanh|erf|pow|rint|floor|exp2)f?\b")
 
