@@ -91,7 +91,9 @@ class Layer:
         self._given_name, self.name = name, name or snake_case(type(self).__name__)
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.dtype_policy = config.policy_of(dtype)
-        self.first_shape = (input_dim,) if input_dim is not None else None if input_shape is None else tuple(input_shape)
+        self.first_shape = (
+            (input_dim,) if input_dim is not None else None if input_shape is None else tuple(input_shape)
+        )
         self.built, self._trainable = False, bool(trainable)
         self.stream = 0  # tells the layer's random numbers from those of others
         self.rng: np.random.Generator | None = None  # draws the initial weights

@@ -63,7 +63,9 @@ class Model(Trainer, Layer):
         on_the_way = needed(trees.flatten(outputs))
         strangers = [s.attrs["layer"].name for s in on_the_way if "layer" in s.attrs and s not in flat]
         if strangers:
-            raise ValueError(f"the outputs of {self.name!r} depend on the inputs {strangers}, which are not given to it")
+            raise ValueError(
+                f"the outputs of {self.name!r} depend on the inputs {strangers}, which are not given to it"
+            )
         for symbol in [*flat, *on_the_way]:
             layer = symbol.attrs.get("layer") or getattr(symbol.op, "layer", None)
             if layer is not None:
@@ -204,7 +206,9 @@ class Model(Trainer, Layer):
             shapes = input_shape if isinstance(input_shape, list | dict) else tuple(input_shape)
             rows = trees.tree_map(lambda d: 1 if d is None else d, shapes)
             single = isinstance(shapes, tuple)
-            self._build_from(np.zeros(rows, config.floatx()) if single else [np.zeros(r, config.floatx()) for r in rows])
+            self._build_from(
+                np.zeros(rows, config.floatx()) if single else [np.zeros(r, config.floatx()) for r in rows]
+            )
 
     @property
     def input_shape(self):
@@ -261,7 +265,9 @@ class Model(Trainer, Layer):
         from gpubp.models.drawing import describe
 
         if self.inputs is None:
-            raise ValueError(f"{self.name!r} is a class of one's own: define get_config, with the arguments it is made of")
+            raise ValueError(
+                f"{self.name!r} is a class of one's own: define get_config, with the arguments it is made of"
+            )
         return {"name": self.name, **describe(self)}
 
     @classmethod
@@ -294,4 +300,3 @@ def _one(x):
     """A list of arrays as it is, a list of numbers as an array."""
     listed = isinstance(x, list) and x and all(hasattr(a, "shape") and np.ndim(a) > 0 for a in x)
     return x if listed else np.asarray(x) if isinstance(x, list) else x
-

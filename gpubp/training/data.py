@@ -118,7 +118,9 @@ def _columns_without_numbers(given) -> str:
     dtypes = getattr(given, "dtypes", None)
     if dtypes is None or not hasattr(given, "columns"):
         return ""
-    wrong = [str(c) for c, d in zip(given.columns, dtypes, strict=True) if np.dtype("O") == d or "str" in str(d).lower()]
+    wrong = [
+        str(c) for c, d in zip(given.columns, dtypes, strict=True) if np.dtype("O") == d or "str" in str(d).lower()
+    ]
     return f"; the columns {wrong} hold none: encode them first" if wrong else ""
 
 

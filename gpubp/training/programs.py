@@ -236,7 +236,9 @@ class Batch:
         weights = self.weights or [None] * len(goals)
         for goal, y, y_pred, weight in zip(goals, targets, outputs, weights, strict=True):
             if y is None and (goal.loss is not None or goal.measured):
-                raise ValueError(f"the output {goal.output!r} is measured by a loss or metrics, but there is no y for it")
+                raise ValueError(
+                    f"the output {goal.output!r} is measured by a loss or metrics, but there is no y for it"
+                )
             yield (*(losses.same_rank(y, y_pred) if y is not None else (y, y_pred)), weight)
 
 

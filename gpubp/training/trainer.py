@@ -355,13 +355,17 @@ class Trainer:
 
     def _rows(self, x, y, sample_weight, class_weight, fitting: bool = False) -> data.Rows:
         """What the caller has passed, checked; builds the model if that has not been done."""
-        x, y, sample_weight = (data.unpacked(x) if isinstance(x, tuple) and y is None else (x, y, sample_weight))
+        x, y, sample_weight = data.unpacked(x) if isinstance(x, tuple) and y is None else (x, y, sample_weight)
         inputs = self._input_arrays(x)
-        targets = [] if y is None else [
-            data.checked(_numbered("y", k, n), a)
-            for n in [len(self.output_names)]
-            for k, a in enumerate(data.leaves("y", y, self.output_names))
-        ]
+        targets = (
+            []
+            if y is None
+            else [
+                data.checked(_numbered("y", k, n), a)
+                for n in [len(self.output_names)]
+                for k, a in enumerate(data.leaves("y", y, self.output_names))
+            ]
+        )
         rows = data.Rows(inputs, targets, self._weights(sample_weight, class_weight, targets))
         data.same_rows(rows)
         if fitting:
@@ -379,7 +383,9 @@ class Trainer:
         n, outputs = len(targets[0]) if targets else 0, self.output_names
         weights: list = [None] * len(outputs)
         if sample_weight is not None:
-            given = [sample_weight] * len(outputs) if len(outputs) > 1 and np.ndim(sample_weight) == 1 else sample_weight
+            given = (
+                [sample_weight] * len(outputs) if len(outputs) > 1 and np.ndim(sample_weight) == 1 else sample_weight
+            )
             weights = [
                 None if w is None else data.checked("sample_weight", w)
                 for w in (given if given is not sample_weight else data.leaves("sample_weight", given, outputs))
@@ -442,7 +448,7 @@ class Trainer:
         return Runner(made, executor, batch_size, accumulate)
 
     def _key(self, mode, store, sources, batch_size):
-        return mode, id(store), sources, batch_size
+        return mode, id(store), sources, batch_size, self.optimizer.revision if mode == "train" else None
 
     @contextmanager
     def _borrowed(self, mode: str, sources: programs.Sources, batch_size: int):
