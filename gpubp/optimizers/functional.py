@@ -42,10 +42,11 @@ class Functional:
         self._variables: list = []
         self._state: dict = {}  # of `apply`
         self._compiled: dict[str, Callable] = {}
+        self.revision = 0  # programs that were recorded at another one are out of date
 
     def forget(self):
-        """Records the update anew when it is needed next."""
-        self._compiled = {}
+        """Has the update recorded anew when it is needed next, here and by models."""
+        self._compiled, self.revision = {}, self.revision + 1
 
     def __getstate__(self):
         return self.__dict__ | {"_compiled": {}}

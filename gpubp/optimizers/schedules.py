@@ -64,7 +64,9 @@ class ExponentialDecay(LearningRateSchedule):
 
     def __call__(self, step):
         periods = _number(step) / self.decay_steps
-        return self.initial_learning_rate * ops.power(self.decay_rate, _floor(periods) if self.staircase else periods)
+        return self.initial_learning_rate * ops.power(
+            self.decay_rate, ops.floor(periods) if self.staircase else periods
+        )
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
@@ -140,7 +142,7 @@ class PolynomialDecay(LearningRateSchedule):
     def __call__(self, step):
         step, steps = _number(step), self.decay_steps
         if self.cycle:
-            steps = steps * ops.maximum(_ceil(step / steps), 1.0)
+            steps = steps * ops.maximum(ops.ceil(step / steps), 1.0)
         else:
             step = ops.minimum(step, steps)
         fall = self.initial_learning_rate - self.end_learning_rate
@@ -174,7 +176,9 @@ class InverseTimeDecay(LearningRateSchedule):
 
     def __call__(self, step):
         periods = _number(step) / self.decay_steps
-        return self.initial_learning_rate / (1.0 + self.decay_rate * (_floor(periods) if self.staircase else periods))
+        return self.initial_learning_rate / (
+            1.0 + self.decay_rate * (ops.floor(periods) if self.staircase else periods)
+        )
 
 
 class CosineDecay(LearningRateSchedule):
@@ -273,9 +277,9 @@ class CosineDecayRestarts(LearningRateSchedule):
         """
         t = float(self.t_mul)
         if t == 1:
-            return _floor(periods), periods - _floor(periods)
+            return ops.floor(periods), periods - ops.floor(periods)
         # Logarithms of powers may come out just below the whole number, a whole period early.
-        restarts = _floor(ops.log(1.0 + periods * (t - 1)) / log(t) + 1e-9)
+        restarts = ops.floor(ops.log(1.0 + periods * (t - 1)) / log(t) + 1e-9)
         length = ops.power(t, restarts)
         return restarts, (periods - (1.0 - length) / (1 - t)) / length
 
@@ -373,16 +377,6 @@ def serialized_rate(owner: str, rate):
 
 def _number(step):
     return ops.cast(value(step), np.float64)
-
-
-def _floor(x):
-    """The whole part of numbers of at least 0."""
-    return ops.cast(ops.cast(x, np.int64), np.float64)
-
-
-def _ceil(x):
-    whole = _floor(x)
-    return ops.where(ops.less(whole, x), whole + 1.0, whole)
 
 
 def _half_cosine(share):

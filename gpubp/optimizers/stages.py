@@ -40,5 +40,4 @@ def averaged(average, parameter, updates, momentum: float):
 
 def every(n: int, count):
     """Whether n divides an int64 count."""
-    quotient = ops.cast(ops.cast(count, np.float64) / n, np.int64)
-    return ops.equal(quotient * n, count)
+    return ops.equal(ops.mod(count, n), 0)

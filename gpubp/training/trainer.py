@@ -448,7 +448,7 @@ class Trainer:
         return Runner(made, executor, batch_size, accumulate)
 
     def _key(self, mode, store, sources, batch_size):
-        return mode, id(store), sources, batch_size
+        return mode, id(store), sources, batch_size, self.optimizer.revision if mode == "train" else None
 
     @contextmanager
     def _borrowed(self, mode: str, sources: programs.Sources, batch_size: int):

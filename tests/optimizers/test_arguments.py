@@ -60,7 +60,7 @@ def test_names_are_known_as_they_are_and_in_lower_case(name):
 def test_excluded_variables_are_known_by_their_names():
     model = gpubp.Sequential([gpubp.Input((2,)), gpubp.layers.Dense(2), gpubp.layers.Dense(1)])
     optimizer = AdamW()
-    optimizer.exclude_from_weight_decay(var_list=[model.layers[1].variables[0]], var_names=["bias"])
+    optimizer.exclude_from_weight_decay(var_list=model.variables[:1], var_names=["bias"])
     decays = {v.name: optimizer.treatment(v).decay for v in model.variables}
     assert decays == {"dense/kernel": None, "dense/bias": None, "dense_1/kernel": 0.004, "dense_1/bias": None}
     again = optimizers.get(optimizers.serialize(optimizer))
