@@ -23,7 +23,7 @@ from gpubp.layers import Layer
 from gpubp.layers.base import MEMORY
 from gpubp.losses import Loss
 from gpubp.metrics import Metric
-from gpubp.models import Model, Sequential
+from gpubp.models import Model
 from gpubp.models.drawing import layer_classes
 from gpubp.names import lookup
 from gpubp.optimizers import Optimizer
@@ -158,14 +158,14 @@ def _described_measure(kind: str, given):
     """A name as it is, a class with its configuration, a function by its name."""
     if isinstance(given, str | dict):
         return given
-    base, known = KINDS[kind]
+    base, _ = KINDS[kind]
     if isinstance(given, type):
         given = given()
     if isinstance(given, base):
         return _described(kind, given)
     name = getattr(given, "__name__", "")
     module = losses if kind == "loss" else known_metrics
-    if getattr(module, name, given) is not given or name in module.ALIASES and not hasattr(module, name):
+    if getattr(module, name, given) is not given or (name in module.ALIASES and not hasattr(module, name)):
         raise ValueError(f"the {kind} {name!r} is a function of one's own with the name of one of gpubp: rename it")
     return name if hasattr(module, name) else {"function": name}
 

@@ -12,8 +12,10 @@ ROOT = Path(__file__).parents[1]
 # From the ground up; a module may import from its own floor and from those below.
 FLOORS = [
     ["gpubp.ops", "gpubp.kernels", "gpubp.backend", "gpubp.names", "gpubp.config"],
-    ["gpubp.engine", "gpubp.losses", "gpubp.metrics", "gpubp.activations", "gpubp.initializers", "gpubp.utils"]
-    + ["gpubp.constraints", "gpubp.regularizers"],
+    [
+        *("gpubp.engine", "gpubp.losses", "gpubp.metrics", "gpubp.activations", "gpubp.initializers", "gpubp.utils"),
+        *("gpubp.constraints", "gpubp.regularizers"),
+    ],
     ["gpubp.training", "gpubp.layers", "gpubp.optimizers", "gpubp.datasets"],
     ["gpubp.models", "gpubp.saving"],
     ["gpubp.cli", "gpubp.doctor"],

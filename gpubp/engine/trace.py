@@ -4,6 +4,7 @@ import operator
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -172,7 +173,7 @@ class Graph:
     """
 
     def __init__(self, scalars=None, store=None):
-        self.symbols: list[Symbol] = []
+        self.symbols: Any = []
         self.scope = ""
         self.assignments: dict[Variable, Symbol] = {}
         self.losses: list[Symbol] = []  # scalars that layers add to the loss

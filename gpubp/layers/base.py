@@ -258,8 +258,8 @@ class Layer:
 
     # Computing
 
-    def call(self, inputs, training: bool = False):
-        """The output, in ops."""
+    def call(self, *args: Any, **options: Any) -> Any:
+        """The output for inputs, in ops; what depends on it takes `training`."""
         raise NotImplementedError(f"the layer {self.name!r} ({type(self).__name__}) does not define call")
 
     def __call__(self, inputs, *args, training: bool | None = None, **options):

@@ -1,7 +1,7 @@
 """Drawing a model: layers called on the symbols of `Input` leave a sketch, which models replay on a batch.
 
-The symbols of a sketch are those of a recording, but of one that keeps nothing itself, so that a drawing lives as long as
-somebody holds its outputs. A layer's call stands in it as one op.
+The symbols of a sketch are those of a recording, but of one that keeps nothing itself, so that a drawing lives as long
+as somebody holds its outputs. A layer's call stands in it as one op.
 """
 
 from itertools import count
@@ -37,7 +37,7 @@ class Sketch(Graph):
 
     def __init__(self):
         super().__init__(PLACES)
-        self.symbols = _Unkept()
+        self.symbols: Any = _Unkept()
 
     def _once(self, key, *args, **kwargs) -> Symbol:
         return Symbol(self, *args, **kwargs)

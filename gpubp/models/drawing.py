@@ -123,9 +123,9 @@ def _drawn(config, found: dict[str, Layer]):
     return trees.tree_map(pick, config["inputs"]), trees.tree_map(pick, config["outputs"])
 
 
-def _symbol(line: dict, symbols, found, calls):
+def _symbol(line: dict, symbols, found: dict[str, Any], calls):
     if "input" in line:
-        return found[line["input"]].symbol  # type: ignore[attr-defined]
+        return found[line["input"]].symbol
     if "layer" in line:
         if line["call"] not in calls:
             args, options = _resolved(line["arguments"], symbols)

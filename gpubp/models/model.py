@@ -16,7 +16,7 @@ from gpubp.training.trainer import Trainer
 from gpubp.utils import next_seed
 
 
-class Model(Trainer, Layer):
+class Model(Trainer):
     """Layers drawn from inputs to outputs; a subclass may define `call` instead. A model can be a layer of another.
 
     Arguments:

@@ -43,7 +43,7 @@ class Rows:
 
     def segments(self) -> dict[str, np.ndarray]:
         """The arrays as programs read them, by segment."""
-        found = {}
+        found: dict[str, Any] = {}
         for name, a in self.named.items():
             if is_sparse(a):
                 found |= {f"{name}.{p}": np.asarray(getattr(a, p), d or a.dtype) for p, d in SPARSE_PARTS.items()}

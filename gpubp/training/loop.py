@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -117,7 +118,7 @@ class Runner:
         batches, tail = -(-rows // self.batch_size), rows % self.batch_size
         while done < batches and not stop():
             size, steps, parts = self.calls(done, batches, tail, 1 if one_by_one else self.steps)
-            seconds = self.run(size, steps, parts, lambda more, begun=done: where(begun + more))
+            seconds = self.run(size, steps, parts, partial(_later, where, done))
             done += steps
             self._adapt(steps, seconds)
             if report:
@@ -126,6 +127,10 @@ class Runner:
     def _adapt(self, steps, seconds):
         """Towards chunks of CHUNK_SECONDS; no more than four times as many steps at once as were seen to do."""
         self.steps = max(1, min(4 * max(steps, self.steps // 4), int(CHUNK_SECONDS * steps / max(seconds, 1e-9))))
+
+
+def _later(where, begun, more):
+    return where(begun + more)
 
 
 @dataclass
@@ -169,25 +174,54 @@ def _overrides(callback, hook) -> bool:
 
 
 class Training:
-    """Epochs over arrays that lie in memory.
+    """Training by epochs: subclasses say what an epoch is.
 
     Arguments:
         model: what is trained; its counts of steps and updates are right even if training is stopped.
-        runner: of its training program.
+        watchers: the callbacks.
+    """
+
+    def __init__(self, model, watchers: Watchers):
+        self.model, self.watchers = model, watchers
+
+    def epoch(self, position: Position) -> dict[str, float]:
+        """Trains for the rest of an epoch; the means of its losses and metrics."""
+        raise NotImplementedError
+
+    def run(self, epochs: int, initial_epoch: int, validate):
+        """Trains for epochs `initial_epoch` to `epochs` - 1, or goes on where a callback has put the position."""
+        model, watchers = self.model, self.watchers
+        at = model.position or Position(initial_epoch, 0, model.iterations)
+        while at.epoch < epochs and not model.stop_training:
+            model.position = at
+            watchers("on_epoch_begin", at.epoch)
+            logs = self.epoch(at)
+            logs |= validate(at.epoch)
+            model.position = Position(at.epoch + 1, 0, model.iterations)
+            watchers("on_epoch_end", at.epoch, logs)
+            at = model.position
+        model.position = None
+
+
+class ArrayTraining(Training):
+    """Epochs over arrays that lie in memory.
+
+    Arguments:
+        model, watchers: as of `Training`.
+        runner: of the model's training program.
         rows: the data.
         shuffle: whether each epoch has an order of its own.
-        watchers: the callbacks.
         limit: batches of an epoch at most. Default all.
     """
 
     def __init__(self, model, runner: Runner, rows, shuffle: bool, watchers: Watchers, limit: int | None = None):
-        self.model, self.runner, self.rows, self.shuffle, self.watchers = model, runner, rows, shuffle, watchers
+        super().__init__(model, watchers)
+        self.runner, self.rows, self.shuffle = runner, rows, shuffle
         self.length = len(rows) if limit is None else min(len(rows), limit * runner.batch_size)
         upload = runner.executor.memory.device.upload
         self.segments = {name: upload(a) for name, a in rows.segments().items()}  # once for all epochs
 
-    def epoch(self, position: Position) -> dict[str, float]:
-        """Trains for the rest of an epoch; the means of its losses and metrics."""
+    def epoch(self, position):
         model, runner = self.model, self.runner
         order = runner.executor.order(len(self.rows), model.seed, position.start) if self.shuffle else None
         order = np.arange(len(self.rows)) if order is None else order

@@ -14,11 +14,10 @@ class Minimisation:
         runner: of its gradient program.
         rows: the data.
         watchers: the callbacks.
-        validate: gives the results on what was held back, from the number of the epoch.
     """
 
-    def __init__(self, model, runner: Runner, rows, watchers, validate):
-        self.model, self.runner, self.rows, self.watchers, self.validate = model, runner, rows, watchers, validate
+    def __init__(self, model, runner: Runner, rows, watchers):
+        self.model, self.runner, self.rows, self.watchers = model, runner, rows, watchers
         self.device = runner.executor.memory.device
         self.segments = {name: self.device.upload(a) for name, a in rows.segments().items()}
         flat = model._store.flat
@@ -26,7 +25,7 @@ class Minimisation:
         self.gradients = Operand(GRADS, 0, flat.dtype, flat.shape)
         self.logs: dict[str, float] = {}
 
-    def run(self, epochs: int, initial_epoch: int):
+    def run(self, epochs: int, initial_epoch: int, validate):
         """Minimises for epochs `initial_epoch` to `epochs` - 1, or until the optimizer is done."""
         optimizer, model = self.model.optimizer, self.model
         epoch = initial_epoch
@@ -39,14 +38,16 @@ class Minimisation:
             nonlocal epoch
             model.updates += 1
             self._move_to(x)
-            self.logs |= {"loss": value} | self.validate(epoch)
+            self.logs |= {"loss": value} | validate(epoch)
             self.watchers("on_epoch_end", epoch, dict(self.logs))
             epoch += 1
             if epoch >= epochs or model.stop_training:
                 raise StopIteration
             self.watchers("on_epoch_begin", epoch)
 
-        found = optimizer.minimize(self._evaluate, np.array(self.device.download(self.weights), np.float64), after_iteration)
+        found = optimizer.minimize(
+            self._evaluate, np.array(self.device.download(self.weights), np.float64), after_iteration
+        )
         self._move_to(found.x)
         model.position = None
 

@@ -48,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Sources:
-    """The arrays of a batch: the model's inputs, its targets and the weights of the rows, one for each output or none."""
+    """The arrays of a batch: inputs, targets, and the weights of the rows, one for each output or none."""
 
     inputs: tuple[Source, ...]
     targets: tuple[Source, ...] = ()
@@ -232,7 +232,7 @@ class Batch:
         outputs = trees.flatten(outputs)
         if len(outputs) != len(goals):
             raise ValueError(f"the model has {len(outputs)} outputs; losses are given for {len(goals)}")
-        targets = self.targets or [None] * len(goals)
+        targets: list[Any] = [*self.targets] or [None] * len(goals)
         weights = self.weights or [None] * len(goals)
         for goal, y, y_pred, weight in zip(goals, targets, outputs, weights, strict=True):
             if y is None and (goal.loss is not None or goal.measured):
@@ -356,7 +356,7 @@ def prediction_program(model, store: Store, sources: Sources, batch_size: int) -
         structure = model.compute(batch, training=False)
     symbols = trees.flatten(structure)
     outputs = [Operand(f"output{k}", 0, x.dtype, x.dims) for k, x in enumerate(symbols)]
-    moving |= {p.segment: Source(p.segment, p.dtype, p.shape[1:]).row_bytes for p in outputs}
+    moving |= {p.segment: size(p.shape[1:]) * p.dtype.itemsize for p in outputs}
     parts.append(build.plan("forward", list(zip(outputs, symbols, strict=True))))
     return replace(build.program(parts, moving), outputs=outputs, structure=structure)
 

@@ -44,15 +44,15 @@ class Tallies:
         return {t.name: t.compute({key: sums[f"{t.name}/{key}"] for key in t.total}) for t in tallies}
 
 
-class StreamTraining:
-    """Epochs over a stream of batches. Arguments as of `loop.Training`."""
+class StreamTraining(loop.Training):
+    """Epochs over a stream of batches. Arguments as of `loop.ArrayTraining`; class_weight: as of `fit`."""
 
     def __init__(self, model, stream: Stream, shuffle: bool, watchers: Watchers, class_weight):
-        self.model, self.stream, self.watchers, self.class_weight = model, stream, watchers, class_weight
+        super().__init__(model, watchers)
+        self.stream, self.class_weight = stream, class_weight
         self.shuffle = shuffle and stream.random_access
 
-    def epoch(self, position: Position) -> dict[str, float]:
-        """Trains for the rest of an epoch; the means of its losses and metrics."""
+    def epoch(self, position):
         tallies = Tallies()
         tallies.before = dict(position.sums) if position.batch else {}
         for batch in self._batches(position):

@@ -12,10 +12,11 @@ from gpubp.engine import trees
 from gpubp.engine.executors import executor_class
 from gpubp.engine.explain import Explanation, explain
 from gpubp.engine.store import Store
+from gpubp.layers import Layer
+from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training import data, exact, loop, programs, streams
 from gpubp.training.callbacks import Callback, History
 from gpubp.training.gate import Gate
-from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training.loop import Position, Runner, Watchers
 from gpubp.training.minimisation import Minimisation
 from gpubp.training.objective import Goal, Objective
@@ -25,21 +26,26 @@ BATCH, READ_BATCH = 32, 256  # rows of a batch by default: of training, and of w
 EVERYTHING = 1 << 62  # batches whose gradients are added up where a minimiser asks for those of all rows
 
 
-class Trainer:
-    """The part of a model that trains it. Models tell it their inputs, outputs and variables.
+class Trainer(Layer):
+    """The part of a model that trains it. Models tell it their inputs and outputs.
 
     Source of names, arguments and defaults: https://keras.io/api/models/model_training_apis
     """
 
     # What models provide
-    name: str
-    variables: list
-    built: bool
-    input_names: list[str]
-    output_names: list[str]
+    _input_arrays: Any
+    _require_built: Any
+    input_dtypes: Any
+    input_row_shapes: Any
+    output_shapes: Any
+    paths: Any
+
+    @property
+    def output_names(self) -> list[str]:
+        raise NotImplementedError
 
     def _begin(self):
-        """Attributes of a model that has not been compiled."""
+        """Sets the attributes of a model that has not been compiled."""
         self.optimizer: Any = None
         self.objective: Objective | None = None
         self.compiled_with: dict[str, Any] = {}
@@ -71,8 +77,8 @@ class Trainer:
 
         Arguments:
             optimizer: name or instance. Default "rmsprop".
-            loss: name, instance, or function of (y_true, y_pred) over `gpubp.ops` that gives one value for each row. For
-                several outputs a list of them, or a dict by the outputs' names.
+            loss: name, instance, or function of (y_true, y_pred) over `gpubp.ops` that gives one value for each row.
+                For several outputs a list of them, or a dict by the outputs' names.
             loss_weights: of the outputs' losses in their sum: list or dict of floats. Default 1 each.
             metrics: list of names, instances or functions like losses; for several outputs a dict by name, or a list of
                 lists. Default none.
@@ -180,75 +186,56 @@ class Trainer:
             batch_size = positive("batch_size", batch_size or BATCH if batch_size is None else batch_size)
             limit = None if steps_per_epoch is None else positive("steps_per_epoch", steps_per_epoch)
             stream = data.as_stream(x, limit)
+            held = validation_data
             if stream is not None:
                 streams.refuse_targets(y, sample_weight, validation_split)
-                rows, held = None, validation_data
+                rows, length = None, stream.length
             else:
                 rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
-                held = validation_data
                 if validation_split:
                     rows, held = rows.split(validation_split)
+                length = min(-(-len(rows) // batch_size), limit or len(rows))
             validate = self._validation(held, validation_batch_size or batch_size, validation_steps, validation_freq)
             history, bar = History(), progress(verbose)
-            length = stream.length if stream else min(-(-len(rows) // batch_size), limit or len(rows))
             params = {"epochs": epochs, "steps": length, "verbose": verbose, "rows": rows and len(rows)}
             watchers = Watchers([history, *(callbacks or []), *([bar] if bar else [])], self, params)
             self.stop_training, self.position = False, None
-            if isinstance(self.optimizer, LBFGS):
-                self._minimise(rows, batch_size, epochs, initial_epoch, watchers, validate, bar)
-                self.history = history
-                return history
-            if stream is not None:
-                training: Any = streams.StreamTraining(self, stream, shuffle, watchers, class_weight)
-            else:
-                runner = self._training_runner(rows, batch_size)
-                training = loop.Training(self, runner, rows, shuffle, watchers, limit)
+            training = self._training(rows or stream, batch_size, shuffle, watchers, limit, class_weight)
             try:
-                self._epochs(training, epochs, initial_epoch, watchers, validate)
+                watchers("on_train_begin")
+                training.run(epochs, initial_epoch, validate)
+                self.optimizer.iterations = self.updates
+                self.optimizer.finalize_variable_values(self.trainable_variables)
+                watchers("on_train_end")
             finally:
                 if bar and hasattr(bar, "close"):
                     bar.close()
             self.history = history
             return history
 
-    def _minimise(self, rows, batch_size, epochs, initial_epoch, watchers, validate, bar):
-        """L-BFGS asks for the gradient over all rows; batches only bound the memory."""
-        if rows is None:
-            raise ValueError("L-BFGS needs all rows at once: pass arrays, not an iterable of batches")
-        with self._lock:
-            runner = self._runner("gradient", self._ready(), rows.sources(), min(batch_size, len(rows)))
-        watchers("on_train_begin")
-        try:
-            Minimisation(self, runner, rows, watchers, validate).run(epochs, initial_epoch)
-        finally:
-            if bar and hasattr(bar, "close"):
-                bar.close()
-        watchers("on_train_end")
-
-    def _epochs(self, training, epochs, initial_epoch, watchers, validate):
-        watchers("on_train_begin")
-        at = self.position or Position(initial_epoch, 0, self.iterations)
-        while at.epoch < epochs and not self.stop_training:
-            self.position = at
-            watchers("on_epoch_begin", at.epoch)
-            logs = training.epoch(at)
-            logs |= validate(at.epoch)
-            self.position = Position(at.epoch + 1, 0, self.iterations)
-            watchers("on_epoch_end", at.epoch, logs)
-            at = self.position
-        self.position = None
-        self.optimizer.iterations = self.updates
-        self.optimizer.finalize_variable_values(self.trainable_variables)
-        watchers("on_train_end")
+    def _training(self, source, batch_size, shuffle, watchers, limit, class_weight):
+        """Who trains on these data: by batches of arrays or of a stream, or by minimisation over all rows."""
+        if isinstance(source, data.Stream):
+            if isinstance(self.optimizer, LBFGS):
+                raise ValueError("L-BFGS needs all rows at once: pass arrays, not an iterable of batches")
+            return streams.StreamTraining(self, source, shuffle, watchers, class_weight)
+        if isinstance(self.optimizer, LBFGS):
+            with self._lock:
+                runner = self._runner("gradient", self._ready(), source.sources(), min(batch_size, len(source)))
+            return Minimisation(self, runner, source, watchers)
+        runner = self._training_runner(source, batch_size)
+        return loop.ArrayTraining(self, runner, source, shuffle, watchers, limit)
 
     def _validation(self, held, batch_size, steps, frequency):
         """A function of the epoch that gives the results on what was held back, which has been checked by then."""
         if held is None:
             return lambda epoch: {}
+        source: Any = held
         if isinstance(held, data.Rows):
-            source = held
+            pass
         elif isinstance(held, tuple | list) and data.as_stream(held, steps) is None:
-            source = self._rows(*data.unpacked(tuple(held)), None)
+            x, y, sample_weight = data.unpacked(tuple(held))
+            source = self._rows(x, y, sample_weight, None)
         else:
             source = data.as_stream(held, steps)
             if source is None:
@@ -332,7 +319,7 @@ class Trainer:
             self._require_compiled("train_on_batch")
             rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
             runner = self._training_runner(rows, len(rows))
-            training = loop.Training(self, runner, rows, False, Watchers([], self, {}))
+            training = loop.ArrayTraining(self, runner, rows, False, Watchers([], self, {}))
             logs = training.epoch(Position(0, 0, self.iterations))
         return _answer(logs, return_dict)
 
@@ -536,7 +523,7 @@ class Trainer:
     def __getstate__(self):
         """Without what was compiled, so that models can be copied and sent to other processes."""
         state = dict(self.__dict__)
-        dropped = {"_runners": {}, "_lock": None, "_gate": None, "_store": None, "history": None}
+        dropped: dict[str, Any] = {"_runners": {}, "_lock": None, "_gate": None, "_store": None, "history": None}
         return state | dropped | {"_slots": self.optimizer_state()}
 
     def __setstate__(self, state):
