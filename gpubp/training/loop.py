@@ -9,6 +9,7 @@ import numpy as np
 
 from gpubp.engine.diagnose import failure
 from gpubp.engine.executors.memory import Stopped
+from gpubp.engine.plan import SUMS
 from gpubp.ops.shapes import at
 from gpubp.training.callbacks import Callback
 
@@ -30,6 +31,10 @@ class Runner:
         self.executor, self.batch_size, self.steps = executor, batch_size, 1
         self.outputs, self.structure = made.outputs, made.structure
         self.accumulate = accumulate
+        memory, self.device = executor.memory, executor.memory.device
+        rows = self.program.layout.rows
+        self._scalars = {name: memory.view(place, rows) for name, place in self.program.scalars.items()}
+        self._totals = {t.name: {key: memory.view(p, rows) for key, p in t.total.items()} for t in self.tallies}
         names = [part.name for part in self.program.parts]
         self._kept = {  # which parts run, by whether a group of accumulated batches begins and ends with the step
             (begins, ends): tuple(n for n in names if (n != "zero" or begins) and (n != "update" or ends))
@@ -40,11 +45,11 @@ class Runner:
     def set(self, **scalars):
         """Sets scalars of the program by name."""
         for name, value in scalars.items():
-            self.executor.memory.write(self.program.scalars[name], value)
+            self.device.copy(self._scalars[name], value)
 
     def get(self, scalar: str):
         """The value of a scalar."""
-        return self.executor.memory.read(self.program.scalars[scalar]).item()
+        return self.device.download(self._scalars[scalar]).item()
 
     def bind(self, arrays: dict):
         """Tells the executor the caller's arrays, by segment."""
@@ -52,26 +57,23 @@ class Runner:
 
     def reset(self):
         """Sets the sums to 0."""
-        for tally in self.tallies:
-            for places in (tally.batch, tally.total):
-                for place in places.values():
-                    self.executor.memory.write(place, 0)
+        self.device.copy(self.executor.memory.buffers[SUMS], 0)
 
     def sums(self) -> dict[str, np.ndarray]:
         """The sums since `reset`, by "tally/part"."""
-        read = self.executor.memory.read
-        return {f"{t.name}/{key}": np.array(read(place)) for t in self.tallies for key, place in t.total.items()}
+        read = self.device.download
+        return {f"{name}/{key}": np.array(read(x)) for name, xs in self._totals.items() for key, x in xs.items()}
 
     def restore(self, sums: dict[str, np.ndarray]):
         """Sets the sums to what `sums` gave before."""
-        for tally in self.tallies:
-            for key, place in tally.total.items():
-                self.executor.memory.write(place, sums[f"{tally.name}/{key}"])
+        for name, totals in self._totals.items():
+            for key, total in totals.items():
+                self.device.copy(total, sums[f"{name}/{key}"])
 
     def means(self) -> dict[str, float]:
         """The loss and the metrics since `reset`."""
-        read = self.executor.memory.read
-        return {t.name: t.compute({key: read(place) for key, place in t.total.items()}) for t in self.tallies}
+        read = self.device.download
+        return {t.name: t.compute({key: read(x) for key, x in self._totals[t.name].items()}) for t in self.tallies}
 
     def calls(self, done: int, batches: int, tail: int, longest: int) -> tuple[int, int, tuple[str, ...]]:
         """The next compiled call after `done` batches: rows of a batch, steps, and the parts that run.

@@ -9,8 +9,6 @@ import os
 import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from interpreted import Interpreted
-from small_programs import COLUMNS, assert_agreement
 
 from gpubp import ops
 from gpubp.engine.autodiff import gradients
@@ -20,6 +18,9 @@ from gpubp.engine.trace import needed
 from gpubp.ops.reductions import reduce_max, reduce_min, reduce_sum
 from gpubp.ops.shapes import B, broadcast, size
 from gpubp.ops.shaping import iota
+
+from .interpreted import Interpreted
+from .small_programs import COLUMNS, assert_agreement
 
 EXAMPLES = int(os.environ.get("GPUBP_FUZZ_EXAMPLES", "0"))  # other ones each time; none: the same few each time
 MOST = 2**22  # beyond, float32 integers would not be exact

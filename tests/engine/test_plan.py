@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from interpreted import Interpreted
-from small_programs import assert_agreement, build
 
 from gpubp import ops
 from gpubp.engine.autodiff import gradients
 from gpubp.engine.executors.cpu import CPU
 from gpubp.ops.shaping import iota
+
+from .interpreted import Interpreted
+from .small_programs import assert_agreement, build
 
 
 def swap(v):

@@ -5,13 +5,14 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 import gpubp
 from gpubp import losses, ops
+
+from .cases import CASES
 
 each_case = pytest.mark.parametrize("case", CASES, ids=repr)
 RNG = np.random.default_rng(0)

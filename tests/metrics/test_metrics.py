@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metric_cases import CASES
 
 import gpubp
 from gpubp import losses, metrics, ops
 from gpubp.layers import sketch
 from gpubp.metrics.means import Average, NamedMean
+
+from .metric_cases import CASES
 
 each_case = pytest.mark.parametrize("case", CASES, ids=repr)
 VALUES_ONLY = {metrics.Mean, metrics.Sum}

@@ -1,10 +1,11 @@
 """Functions of elements, products and creation: the second half of the table that `cases.py` begins."""
 
 import numpy as np
-from cases import PICKING, REDUCING, SHAPING, X, by_numpy, case, value
 from scipy import special
 
 from gpubp.ops.shapes import B
+
+from .cases import PICKING, REDUCING, SHAPING, X, by_numpy, case, value
 
 SQUARE = (B, 3, 3)
 

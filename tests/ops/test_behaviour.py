@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from programs import results
 
 import gpubp
 from gpubp import activations, ops
 from gpubp.engine.executors.cpu import CPU
 from gpubp.engine.executors.reference import Reference
 from gpubp.ops.shapes import B
+
+from .programs import results
 
 X = np.random.default_rng(1).standard_normal((4, 6))
 

@@ -4,9 +4,6 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from cases import Ints
-from more_cases import CASES
-from programs import ROWS, results
 
 import gpubp
 from gpubp import ops
@@ -15,6 +12,10 @@ from gpubp.engine.executors.cpu import CPU
 from gpubp.engine.executors.reference import Reference
 from gpubp.ops.registry import Op
 from gpubp.ops.shapes import at
+
+from .cases import Ints
+from .more_cases import CASES
+from .programs import ROWS, results
 
 PARAMETERS = [pytest.param(c, id=f"{c.name}-{k}") for k, c in enumerate(CASES)]
 

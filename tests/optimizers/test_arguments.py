@@ -6,12 +6,13 @@ import pickle
 
 import numpy as np
 import pytest
-from equations import OPTIONS, RULES, make
 
 import gpubp
 from gpubp import optimizers
 from gpubp.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Muon, Nadam, RMSprop
 from gpubp.optimizers.schedules import CosineDecay
+
+from .equations import OPTIONS, RULES, make
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from equations import BY_VARIABLE, OPTIONS, RATE, RULES, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,8 @@ from gpubp import optimizers
 from gpubp.engine.variables import Variable
 from gpubp.layers import Dense
 from gpubp.optimizers import functional
+
+from .equations import BY_VARIABLE, OPTIONS, RATE, RULES, make
 
 STEPS = 50
 SHAPES = {"kernel": (3, 2), "bias": (2,)}
