@@ -34,8 +34,9 @@ __device__ void random_keep(i64* ctx, i64 row, One seed, One step, Out out, i64 
   for (i64 i = thread_number(); i < count; i += thread_count()) {
     const i64 r = i / groups, group = i - r * groups;
     const Words drawn = words(seed(0), MASK, stream, step(0), u32(r), u32(group));
-    for (int j = 0; j < 8 && 8 * group + j < columns; j++)
-      out(r, 8 * group + j) = (drawn.word[j / 2] >> 16 * (j % 2) & 0xFFFF) >= threshold;
+#pragma unroll
+    for (int j = 0; j < 8; j++)
+      if (8 * group + j < columns) out(r, 8 * group + j) = (drawn.word[j / 2] >> 16 * (j % 2) & 0xFFFF) >= threshold;
   }
 }
 

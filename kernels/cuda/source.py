@@ -7,9 +7,6 @@ from gpubp.kernels.description import Kernel, Written
 
 FOLDER = Path(__file__).parent
 HEADERS = ("device.cuh", "math.cuh", "block.cuh")
-# How NVRTC compiles, here and where the kernels are checked. No -use_fast_math: denormal numbers stay, division and
-# roots are rounded correctly.
-FLAGS = ("--std=c++17", "--ftz=false", "--prec-div=true", "--prec-sqrt=true", "--fmad=true")
 
 
 def family(kernel: Kernel) -> str | None:
