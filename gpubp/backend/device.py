@@ -60,6 +60,8 @@ class Accelerator(Device, Protocol):
     copied to or from the host meanwhile, and every branch must have been joined.
     """
 
+    kernels: dict[str, Any]  # that have been loaded, by name
+
     def address(self, array) -> int:
         """Where an array of the device begins."""
 

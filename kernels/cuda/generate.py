@@ -50,7 +50,9 @@ def text(kernel: Kernel, name: str, extents: tuple[int, ...], moving: tuple[bool
 
 
 def _kernel(name, parameters, body) -> str:
-    head = f'extern "C" __global__ void __launch_bounds__({launch.BLOCK}, 2) {name}({", ".join([*HEAD, *parameters])}) {{'
+    head = (
+        f'extern "C" __global__ void __launch_bounds__({launch.BLOCK}, 2) {name}({", ".join([*HEAD, *parameters])}) {{'
+    )
     return "\n".join([head, "  if (ctx[stop] != OK) return;", *(f"  {line}" for line in body), "}", ""])
 
 

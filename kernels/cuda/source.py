@@ -22,5 +22,3 @@ def _read(name: str) -> str:
 def compose(families: list[str], kernels: list[str]) -> str:
     """One text of all: headers are put in, so that what it compiles to depends on nothing else."""
     return "\n".join([*map(_read, HEADERS), *map(_read, sorted(set(families))), *kernels])
-
-

@@ -2,8 +2,6 @@
 
 import os
 
-import pytest
-import small_programs
 from emulation.device import EmulatedDevice
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st

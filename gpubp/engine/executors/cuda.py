@@ -133,7 +133,7 @@ class CUDA:
 
         def array(place: Operand):
             if place.segment in own:
-                return own[place.segment][: place.bytes(rows)].view(place.dtype)
+                return own[place.segment][place.offset : place.offset + place.bytes(rows)].view(place.dtype)
             return self.memory.view(place, rows)
 
         return Table(self._bound(calls, array), names)
@@ -148,7 +148,7 @@ class CUDA:
             families = [call.family for call in missing.values() if call.family]
             text = source.compose(families, [call.text for call in missing.values()])
             device.kernels |= device.load(text, list(missing))
-        bound = []
+        bound: list[Callable[[], None]] = []
         for call in calls:
             if isinstance(call, Product):
                 bound.append(partial(device.gemm, array(call.a), array(call.b), array(call.c), call.shape))

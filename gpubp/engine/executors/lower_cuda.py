@@ -2,7 +2,8 @@
 
 import hashlib
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -12,11 +13,12 @@ from gpubp.engine.fuse import Instruction
 from gpubp.engine.plan import GRADS, WORK, Operand
 from gpubp.kernels.cuda import generate, source
 from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed
-from gpubp.kernels.description import Access, Array, Compute, INNER, Kernel, Loop, Written
+from gpubp.kernels.description import INNER, Access, Array, Compute, Kernel, Loop, Written
 
 SCRATCH = "scratch"  # of the executor: rows of scratch that do not fit on the chip, and products before they count
 PARTIALS = "partials"
 COUNTERS = "counters"
+ALIGN = 256  # bytes, of what lies in scratch memory
 STATUS, FAILED_ROW, STOPPED, DONE, SEGMENTS = range(5)  # words of the context, as in device.cuh
 OK, BAD_INDEX, NOT_FINITE = range(3)
 BYTES, COUNTS = np.dtype(np.uint8), np.dtype(np.uint32)
@@ -79,14 +81,26 @@ class Lowering:
         return self._call(Lowered(kernel, ((place, place.shape),), (seed, epoch)), 0, False)
 
     def _product(self, lowered: Lowered, number, guarded) -> list[Call | Product]:
-        """The library knows nothing of failures: what outlives the step is copied to its place by a kernel, which does."""
-        a, b, c = (place for place, _ in lowered.operands)
+        """The library knows neither of failures nor of segments that move: kernels, which do, copy for it.
+
+        What outlives the step is computed in scratch memory first, and arrays of the caller are brought there.
+        """
         m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, *batch = lowered.options
         shape = Gemm(m, n, k, lda, ldb, ldc, bool(ta), bool(tb), _float(alpha), _float(beta), *batch)
-        if c.segment in (WORK, GRADS) and not {a.segment, b.segment} & self.slots.keys():
-            return [Product(a, b, c, shape, self.rows)]
-        made = replace(c, segment=SCRATCH, offset=0)
-        return [Product(a, b, made, shape, self.rows), self._call(_copy(made, c, m * n), number, guarded)]
+        operands: list[Operand] = []
+        copies: list[Lowered] = []
+        used = 0
+        for (place, view), out in zip(lowered.operands, (False, False, True), strict=True):
+            if (place.segment not in (WORK, GRADS)) if out else (place.segment in self.slots):
+                scratch = Operand(SCRATCH, used, place.dtype, (prod(view),))
+                used += -(-scratch.bytes(self.rows) // ALIGN) * ALIGN
+                copies.append(_copy(scratch, place, prod(view)) if out else _copy(place, scratch, prod(view)))
+                place = scratch
+            operands.append(place)
+        calls = [self._call(copy, number, guarded) for copy in copies]
+        product = Product(operands[0], operands[1], operands[2], shape, self.rows)
+        late = operands[2].segment == SCRATCH
+        return [*calls[: len(calls) - late], product, *calls[len(calls) - late :]]
 
     def _call(self, lowered: Lowered, number, guarded) -> Call:
         kernel = lowered.kernel
@@ -117,9 +131,9 @@ def own_memory(calls) -> dict[str, int]:
     """The bytes that the executor must have for these calls, which run one after the other."""
     sizes: dict[str, int] = {}
     for call in calls:
-        for x in (call.c,) if isinstance(call, Product) else call.arguments:
+        for x in (call.a, call.b, call.c) if isinstance(call, Product) else call.arguments:
             if isinstance(x, Operand) and x.segment in (SCRATCH, PARTIALS, COUNTERS):
-                sizes[x.segment] = max(sizes.get(x.segment, 0), x.bytes(call.rows))
+                sizes[x.segment] = max(sizes.get(x.segment, 0), x.offset + x.bytes(call.rows))
     return sizes
 
 
@@ -127,7 +141,7 @@ def _float(bits: int) -> float:
     return struct.unpack("d", struct.pack("q", bits))[0]
 
 
-def _copy(source_place, target, n) -> Lowered:
+def _copy(source_place: Operand, target: Operand, n: int) -> Lowered:
     """Copies n elements."""
     arrays = (Array(target.dtype.name, 1),) * 2
     step = Compute(1, INNER, 0, "{0}", (0,), target.dtype.name)

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from gpubp.backend.cache import cache_folder
 
 HERE = Path(__file__).parent
 COMMON = ["g++", "-std=c++20", "-fPIC", "-shared", "-ffp-contract=off", "-Wall", "-Werror", f"-I{HERE}"]
-# The kernels repeat a header's lines for each library; what it offers and one kernel leaves is no mistake.
-COMMON += ["-Wno-unused-variable", "-Wno-unused-local-typedefs", "-Wno-unused-but-set-variable", "-Wno-sign-compare", "-Wno-unknown-pragmas"]
+# Headers offer what a kernel leaves unused, and pragmas speak to NVRTC alone.
+QUIET = ("unused-variable", "unused-local-typedefs", "unused-but-set-variable", "sign-compare", "unknown-pragmas")
+COMMON += [f"-Wno-{what}" for what in QUIET]
 MODES = {
     "plain": ["-O1"],
     "asan": ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
@@ -59,8 +58,12 @@ class Kernel:
         words = (ctypes.c_int64 * len(values))(*values)
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(words) + 8 * k for k in range(len(values))))
         grid, block = (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block)
-        edges = [getattr(self.library, f"shared_{end}", None) for end in ("begin", "end")] if self.mode == "plain" else []
-        edges = [f() for f in edges] or [None, None]
+        edges = (
+            [getattr(self.library, f"shared_{end}", None) for end in ("begin", "end")] if self.mode == "plain" else []
+        )
+        edges = [None, None]
+        if self.mode == "plain":
+            edges = [self.library.shared_begin(), self.library.shared_end()]
         problem = runtime(self.mode).emulated_launch(self.call, pointers, grid, block, shared, order, *edges)
         if problem:
             raise EmulationError(f"{self.name}: {problem.decode()}")
@@ -113,7 +116,3 @@ def _call(name, parameters) -> str:
     types = {v: k for k, v in DTYPES.items()}
     values = (f"*({types[dtype]}{'*' if pointer else ''}*)v[{k}]" for k, (dtype, pointer) in enumerate(parameters))
     return f'extern "C" void call_{name}(void** v) {{ {name}({", ".join(values)}); }}\n'
-
-
-def itemsize(dtype: str) -> int:
-    return np.dtype(dtype).itemsize

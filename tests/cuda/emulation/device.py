@@ -1,7 +1,7 @@
 """A GPU without one: the interface of accelerators on NumPy arrays, with the real kernels, run by g++.
 
-It refuses what CUDA or CuPy would refuse, and what they would not refuse but get wrong; it keeps a record of all that it
-was asked for.
+It refuses what CUDA or CuPy would refuse, and what they would not refuse but get wrong, and it keeps a record of all
+that it was asked for.
 """
 
 from contextlib import contextmanager
@@ -20,9 +20,11 @@ class Array:
     def __init__(self, host: np.ndarray):
         self.host = host
 
-    shape, dtype, nbytes, size, ndim = (
-        property(lambda self, name=name: getattr(self.host, name)) for name in ("shape", "dtype", "nbytes", "size", "ndim")
-    )
+    shape = property(lambda self: self.host.shape)
+    dtype = property(lambda self: self.host.dtype)
+    nbytes = property(lambda self: self.host.nbytes)
+    size = property(lambda self: self.host.size)
+    ndim = property(lambda self: self.host.ndim)
 
     def __len__(self):
         return len(self.host)
