@@ -23,7 +23,7 @@ from gpubp.layers import Layer
 from gpubp.layers.base import MEMORY
 from gpubp.losses import Loss
 from gpubp.metrics import Metric
-from gpubp.models import Model, Sequential
+from gpubp.models import Model
 from gpubp.models.drawing import layer_classes
 from gpubp.names import lookup
 from gpubp.optimizers import Optimizer
@@ -102,7 +102,7 @@ def _arrays(model) -> dict[str, np.ndarray]:
     shared = sorted(name for name, n in counts.items() if n > 1)
     if shared or len(paths) != len(model.variables):
         raise ValueError(f"arrays of {model.name!r} share the names {shared or sorted(paths)}; each needs its own")
-    arrays = {path: np.asarray(v.array, order="C") for path, v in paths.items()}
+    arrays = {path: v.numpy() for path, v in paths.items()}
     state = model.optimizer_state()
     if not state and not model.iterations:
         return arrays
@@ -165,7 +165,7 @@ def _described_measure(kind: str, given):
         return _described(kind, given)
     name = getattr(given, "__name__", "")
     module = losses if kind == "loss" else known_metrics
-    if getattr(module, name, given) is not given or name in module.ALIASES and not hasattr(module, name):
+    if getattr(module, name, given) is not given or (name in module.ALIASES and not hasattr(module, name)):
         raise ValueError(f"the {kind} {name!r} is a function of one's own with the name of one of gpubp: rename it")
     return name if hasattr(module, name) else {"function": name}
 

@@ -28,6 +28,11 @@ class CUDADevice:
 
     align = 256
 
+    @property
+    def setting(self) -> str:
+        """Its name with how it computes products, on which its speed depends."""
+        return f"{self.name}, products in {self.compute}"
+
     def __init__(self, number: int = 0, compute: str = "float32"):
         import cupy
 
@@ -124,6 +129,20 @@ class CUDADevice:
     def _current(self):
         with self.cupy.cuda.Device(self.number) as device, self.queue:
             yield device
+
+
+def count() -> int:
+    """How many GPUs there are. Raises CuPy's error if no driver answers."""
+    import cupy
+
+    return cupy.cuda.runtime.getDeviceCount()
+
+
+def array_module():
+    """CuPy."""
+    import cupy
+
+    return cupy
 
 
 def _refuse(nbytes: int):

@@ -12,10 +12,10 @@ from gpubp.engine import trees
 from gpubp.engine.executors import executor_class
 from gpubp.engine.explain import Explanation, explain
 from gpubp.engine.store import Store
+from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training import data, exact, loop, programs, streams
 from gpubp.training.callbacks import Callback, History
 from gpubp.training.gate import Gate
-from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training.loop import Position, Runner, Watchers
 from gpubp.training.minimisation import Minimisation
 from gpubp.training.objective import Goal, Objective
@@ -413,13 +413,14 @@ class Trainer:
         What only reads may use the store of another model that all variables live in.
         """
         store = self._store
-        if store is None or not store.holds(self.variables):
+        here = current_device()
+        if store is None or not store.holds(self.variables, here):
             homes = {id(v.store): v.store for v in self.variables}
             shared = next(iter(homes.values())) if len(homes) == 1 else None
-            if not training and shared is not None and shared.holds(self.variables):
+            if not training and shared is not None and shared.holds(self.variables, here):
                 return shared
             slots = (self.optimizer.all_slots, self.optimizer.initial) if self.optimizer else ()
-            self._store = Store(self.variables, current_device(), *slots)
+            self._store = Store(self.variables, here, *slots)
             self._runners = {}
             if store:
                 self._store.take_slots(store)
@@ -438,7 +439,8 @@ class Trainer:
 
     def _made(self, mode, store, sources, batch_size) -> Runner:
         made = programs.PROGRAMS[mode](self, store, sources, batch_size)
-        executor = executor_class("reference" if self.run_eagerly else "auto")(made.program, store.device, store)
+        kind = executor_class("reference" if self.run_eagerly else "auto", store.device)
+        executor = kind(made.program, store.device, store)
         accumulate = 1
         if mode == "train":
             accumulate = self.optimizer.gradient_accumulation_steps or 1

@@ -156,12 +156,18 @@ def _tile_of_sums(loop, rows, columns) -> Launch:
 
 
 def _tiles(shape) -> Launch:
-    """For tiles of 32 by 32 that eight warps move."""
-    return Launch((-(-shape[1] // 32), _blocks(shape[0], 32, 65535), 1), (32, 8, 1))
+    """Eight warps for each tile of 32 by 32 of a number of matrices."""
+    matrices, rows, columns = shape
+    return Launch((_blocks(matrices * -(-rows // 32) * -(-columns // 32), 1), 1, 1), (32, 8, 1))
+
+
+def _a_warp_a_row(shape) -> Launch:
+    return _one_an_element((shape[0], 32))
 
 
 WRITTEN = {
     "step.advance": lambda shape: Launch((1, 1, 1), (1, 1, 1)),
-    "shaping.transpose": _tiles,
+    "shaping.read_walk": _tiles,
+    "gather.take_sparse_rows": _a_warp_a_row,
     "random.random_keep": lambda shape: _one_an_element((shape[0], -(-shape[1] // 8))),
 }

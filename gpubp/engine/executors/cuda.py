@@ -1,8 +1,10 @@
 """The CUDA executor: a program bound to a number of rows becomes launches, and many steps of them one graph."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -33,14 +35,19 @@ KEPT = 8  # tables with graphs: full batches and tails of what is trained, evalu
 class Table:
     """A program bound to a number of rows: what a step queues, and the graphs of many."""
 
-    queue: list[Callable[[], None]]
+    queues: list[list[Callable[[], None]]]  # of each instruction, and at last what ends a step
     names: list[str]  # of instructions, by the number that a failure leaves
     graphs: dict[int, Any] = field(default_factory=dict)
     warm: bool = False  # whether every kernel has run once, which loads it
 
+    @property
+    def nodes(self) -> int:
+        return sum(map(len, self.queues))
+
     def step(self):
-        for launch in self.queue:
-            launch()
+        for queue in self.queues:
+            for launch in queue:
+                launch()
 
 
 class CUDA:
@@ -76,11 +83,29 @@ class CUDA:
             raise Stopped(done, table.names[words[FAILED_ROW]])
         return done
 
+    def seconds(self, rows: int, stretch: range, times: int) -> float:
+        """The mean duration of a stretch of the program's instructions, run `times` times on one batch of `rows` rows.
+
+        They do what they do in a step: what they change is changed. A failure leaves out what it stops.
+        """
+        self.memory.set_rows(rows)
+        self._set_context()
+        queues = self._table(rows, None).queues[stretch.start : stretch.stop]
+        table = Table(queues, [])
+        table.step()
+        graph = self._captured(table, 1)
+        self.device.synchronise()
+        start = time.perf_counter()
+        for _ in range(times):
+            self.device.replay(graph)
+        self.device.synchronise()
+        return (time.perf_counter() - start) / times
+
     def order(self, n: int, seed: int, epoch: int):
         """The order in which an epoch visits n rows: `ops.philox.permutation`, on the device."""
         out = self.device.alloc(8 * n).view(np.int64)
         call = Lowering(n, {}).order(Operand("order", 0, np.dtype(np.int64), (n,)), seed, epoch)
-        self._bound([call], lambda place: out)[0]()
+        self._bound([[call]], lambda place: out)[0][0]()
         return out
 
     def _set_context(self):
@@ -95,7 +120,7 @@ class CUDA:
         if not table.warm:
             table.step()
             table.warm, steps = True, steps - 1
-        for size in (max(1, min(STEPS, NODES // len(table.queue))), 1):
+        for size in (max(1, min(STEPS, NODES // table.nodes)), 1):
             count, steps = divmod(steps, size)
             if count and size not in table.graphs:
                 table.graphs[size] = self._captured(table, size)
@@ -119,17 +144,17 @@ class CUDA:
     def _bind(self, rows: int, parts) -> Table:
         """The table for a number of rows: extents change with it, places do not."""
         lowering = Lowering(rows, self.slots)
-        calls: list[Call | Product] = []
+        calls: list[list[Call | Product]] = []
         names: list[str] = []
         guarded = False
         for part in self.program.parts:
             guarded |= part.name == self.program.guard
             if parts is None or part.name in parts:
                 for i in part.code:
-                    calls += lowering.instruction(i, part.places, len(names), guarded)
+                    calls.append(lowering.instruction(i, part.places, len(names), guarded))
                     names.append(i.name)
-        calls.append(lowering.advance(self.program.moving))
-        own = {segment: self.device.alloc(n) for segment, n in own_memory(calls).items()}
+        calls.append([lowering.advance(self.program.moving)])
+        own = {segment: self.device.alloc(n) for segment, n in own_memory(chain(*calls)).items()}
 
         def array(place: Operand):
             if place.segment in own:
@@ -138,8 +163,13 @@ class CUDA:
 
         return Table(self._bound(calls, array), names)
 
-    def _bound(self, calls, array) -> list[Callable[[], None]]:
+    def _bound(self, calls, array) -> list[list[Callable[[], None]]]:
         """Calls with their kernels loaded and the arrays of their operands found."""
+        self._load(chain(*calls))
+        return [[self._bind_call(call, array) for call in group] for group in calls]
+
+    def _load(self, calls):
+        """Compiles what has not been met on this device, all at once."""
         device, missing = self.device, {}
         for call in calls:
             if isinstance(call, Call) and call.name not in device.kernels:
@@ -148,12 +178,10 @@ class CUDA:
             families = [call.family for call in missing.values() if call.family]
             text = source.compose(families, [call.text for call in missing.values()])
             device.kernels |= device.load(text, list(missing))
-        bound: list[Callable[[], None]] = []
-        for call in calls:
-            if isinstance(call, Product):
-                bound.append(partial(device.gemm, array(call.a), array(call.b), array(call.c), call.shape))
-            else:
-                arguments = [self.context, *(array(x) if isinstance(x, Operand) else x for x in call.arguments)]
-                kernel, shape = device.kernels[call.name], call.shape
-                bound.append(partial(device.launch, kernel, shape.grid, shape.block, arguments, shape.shared))
-        return bound
+
+    def _bind_call(self, call: Call | Product, array) -> Callable[[], None]:
+        if isinstance(call, Product):
+            return partial(self.device.gemm, array(call.a), array(call.b), array(call.c), call.shape)
+        arguments = [self.context, *(array(x) if isinstance(x, Operand) else x for x in call.arguments)]
+        kernel, shape = self.device.kernels[call.name], call.shape
+        return partial(self.device.launch, kernel, shape.grid, shape.block, arguments, shape.shared)

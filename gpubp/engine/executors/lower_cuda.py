@@ -68,7 +68,12 @@ class Lowering:
         lowered = lower(i, places, self.rows)
         if i.op is not None and i.op.kernel == "gemm.gemm" and i.outputs[0].dtype.kind == "f":
             return self._product(lowered, number, guarded)
-        return [self._call(lowered, number, guarded)]
+        calls = [self._call(lowered, number, guarded)]
+        if i.op is not None and i.op.kernel == "shaping.write_walk":  # of whose result it reaches a part
+            out, view = lowered.operands[-1]
+            kernel = Written((Array(out.dtype.name, 1),), "shaping.zero", 0)
+            calls.insert(0, self._call(Lowered(kernel, ((out, view),), ()), number, guarded))
+        return calls
 
     def advance(self, moving: dict[str, int]) -> Call:
         """Ends a step."""

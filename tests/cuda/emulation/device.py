@@ -6,6 +6,7 @@ that it was asked for.
 
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 
 import numpy as np
 
@@ -57,10 +58,11 @@ class EmulatedDevice:
         capacity: bytes of memory.
     """
 
-    name = "cuda:0"
     align = 256
+    numbers = count()
 
     def __init__(self, order: int = 0, mode: str = "plain", capacity: int = 1 << 30):
+        self.name = self.setting = f"cuda:{next(self.numbers)}"
         self.order, self.mode, self.left = order, mode, capacity
         self.kernels: dict[str, build.Kernel] = {}
         self.record: list[tuple] = []
