@@ -23,7 +23,7 @@ from gpubp.layers import Layer
 from gpubp.layers.base import MEMORY
 from gpubp.losses import Loss
 from gpubp.metrics import Metric
-from gpubp.models import Model
+from gpubp.models import Model, Sequential
 from gpubp.models.drawing import layer_classes
 from gpubp.names import lookup
 from gpubp.optimizers import Optimizer
@@ -108,7 +108,7 @@ def _arrays(model) -> dict[str, np.ndarray]:
         return arrays
     for name, (slot, path, variable) in _slots(model).items():
         # A variable that has become trainable since the last step begins as it would in the next one.
-        first = np.full_like(variable.array, model.optimizer.initial(slot, variable.array), order="C")
+        first = np.full_like(variable.numpy(), model.optimizer.initial(slot, variable.numpy()), order="C")
         arrays[name] = state.get(f"{slot}/{path}", first)
     return arrays
 
@@ -165,7 +165,7 @@ def _described_measure(kind: str, given):
         return _described(kind, given)
     name = getattr(given, "__name__", "")
     module = losses if kind == "loss" else known_metrics
-    if getattr(module, name, given) is not given or (name in module.ALIASES and not hasattr(module, name)):
+    if getattr(module, name, given) is not given or name in module.ALIASES and not hasattr(module, name):
         raise ValueError(f"the {kind} {name!r} is a function of one's own with the name of one of gpubp: rename it")
     return name if hasattr(module, name) else {"function": name}
 

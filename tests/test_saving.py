@@ -314,10 +314,7 @@ def impostor(name, base):
     ("model", "message"),
     [
         (lambda: small(Dense(1, activation=lambda x: x)), "layer 'Dense' can't be saved: the activation"),
-        (
-            lambda: small(Dense(1, kernel_initializer=lambda s, rng: np.ones(s))),
-            "'Dense' can't be saved: the initializer",
-        ),
+        (lambda: small(Dense(1, kernel_initializer=lambda s, rng: np.ones(s))), "'Dense' can't be saved: the initializer"),
         (lambda: small(optimizer=SGD(lambda step: 0.1)), "optimizer 'SGD' can't be saved: .*is a function"),
         (lambda: small(Scale(float("inf"))), "'Scale' can't be saved: .*JSON"),
         (lambda: small(impostor("Dropout", Scale)()), "the layer class 'Dropout' of one's own has the name"),
@@ -445,10 +442,7 @@ def tensor(name, array=None):
         (config(units=-1), "layer 'Dense' can't be made from its configuration: .*units"),
         (config(unit=5), "layer 'Dense' can't be made from its configuration: .*unit"),
         (config(activation="rely"), "did you mean 'relu'"),
-        (
-            config(units=10**12),
-            "'kernel' of the layer 'dense' has shape .2, 1000000000000., which is more than the file holds",
-        ),
+        (config(units=10**12), "'kernel' of the layer 'dense' has shape .2, 1000000000000., which is more than the file holds"),
         (tensor("dense/bias"), "the tensor 'dense/bias' is missing"),
         (tensor("dense/more", np.zeros(2, np.float32)), r"the tensors \['dense/more'\] belong to nothing"),
         (tensor("dense/bias", np.zeros(4, np.float32)), r"shape \(4,\); its model needs \(3,\)"),
@@ -456,10 +450,7 @@ def tensor(name, array=None):
         (tensor("optimizer/momentum/dense/bias", np.zeros(3, np.float32)), "'optimizer/momentum/dense/.*' is missing"),
         (edit(iterations=4), "'optimizer/momentum/dense/kernel' is missing"),
         (lambda description, tensors: {"gpubp_format": "2"}, "is damaged or not a model file"),
-        (
-            lambda description, tensors: {"gpubp_format": "3", "gpubp_model": "?"},
-            "version '3'; this gpubp reads up to '2'",
-        ),
+        (lambda description, tensors: {"gpubp_format": "3", "gpubp_model": "?"}, "version '3'; this gpubp reads up to '2'"),
         (lambda description, tensors: {"author": "somebody"}, "holds tensors, but no model of gpubp"),
         (lambda description, tensors: {"gpubp_format": "2", "gpubp_model": "[" * 100_000}, "damaged"),
         (lambda description, tensors: {"gpubp_format": "2", "gpubp_model": "[]"}, "no 'class_name'"),

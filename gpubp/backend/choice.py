@@ -22,7 +22,7 @@ _inside: ContextVar[str | None] = ContextVar("device", default=None)  # of a `wi
 def devices() -> list[str]:
     """The names of the devices that programs can run on here."""
     try:
-        return [_CPU.name, *(f"cuda:{k}" for k in range(_gpus()))]
+        return [_CPU.name, *(f"cuda:{k}" for k in range(_gpus("cuda")))]
     except RuntimeError:
         return [_CPU.name]
 
@@ -70,7 +70,7 @@ def _found(name: str) -> Device:
             return _automatic()
         kind, _, number = name.partition(":")
         if kind == "cuda" and (number.isdigit() or name == "cuda"):
-            return _cuda(int(number or 0))
+            return _cuda(name, int(number or 0))
         if name not in _known:
             raise ValueError(f"there is no device {name!r}; this machine has {devices()}, and 'auto' chooses")
         return _known[name]
@@ -80,7 +80,7 @@ def _automatic() -> Device:
     """The first GPU, or the CPU with a line that says why; decided once."""
     if "auto" not in _known:
         try:
-            _known["auto"] = _cuda(0)
+            _known["auto"] = _cuda("cuda", 0)
         except RuntimeError as error:
             _known["auto"] = _CPU
             # Where CuPy is not installed, nobody has asked for a GPU.
@@ -88,32 +88,32 @@ def _automatic() -> Device:
     return _known["auto"]
 
 
-def _cuda(number: int) -> Device:
+def _cuda(asked: str, number: int) -> Device:
     """A GPU. Raises RuntimeError if it can't be used."""
     name = f"cuda:{number}"
     if name not in _known:
-        gpus = _gpus()
+        gpus = _gpus(asked)
         if number >= gpus:
-            raise _missing(name, f"this machine has {gpus} of them")
+            raise _missing(asked, f"this machine has {gpus} of them")
         from gpubp.backend.cuda import CUDADevice
 
         try:
             _known[name] = CUDADevice(number)
         except Exception as error:  # of CuPy, the loader or the driver: each has exceptions of its own
-            raise _missing(name, f"{type(error).__name__}: {error}") from error
+            raise _missing(asked, f"{type(error).__name__}: {error}") from error
     return _known[name]
 
 
-def _gpus() -> int:
+def _gpus(name: str) -> int:
     """How many GPUs CuPy can use. Raises RuntimeError if there is none, or no CuPy."""
     if not find_spec("cupy"):
-        raise _missing("cuda", f"CuPy is not installed: {INSTALL}")
+        raise _missing(name, f"CuPy is not installed: {INSTALL}")
     from gpubp.backend.cuda import count
 
     try:
         return count()
     except Exception as error:
-        raise _missing("cuda", f"CuPy finds no GPU that works ({error}): 'gpubp doctor' looks closer") from error
+        raise _missing(name, f"CuPy finds no GPU that works ({error}): 'gpubp doctor' looks closer") from error
 
 
 def _missing(name: str, why: str) -> RuntimeError:

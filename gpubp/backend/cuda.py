@@ -86,8 +86,8 @@ class CUDADevice:
         dtype, k = c.dtype, self.queues.index(self.queue)
         compute = self.compute if dtype == np.float32 else dtype.name
         with self._current():
-            addresses = (self.address(x) for x in (a, b, c))
-            self.products.run(shape, dtype, compute, *addresses, self.workspaces[k].ptr, self.queue.ptr)
+            at_a, at_b, at_c = (self.address(x) for x in (a, b, c))
+            self.products.run(shape, dtype, compute, at_a, at_b, at_c, self.workspaces[k].ptr, self.queue.ptr)
 
     @contextmanager
     def branch(self):

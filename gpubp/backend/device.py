@@ -12,7 +12,10 @@ class Device(Protocol):
 
     name: str
     align: int  # of operands in segments, in bytes
-    setting: str  # the name, and what else its speed depends on that users choose
+
+    @property
+    def setting(self) -> str:
+        """The name, and what else its speed depends on that users choose."""
 
     def alloc(self, nbytes: int):
         """A buffer of zeros, as bytes, at least one and aligned."""

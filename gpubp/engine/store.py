@@ -67,7 +67,7 @@ class Store:
         return [v for v in self.variables if v.place.segment == PARAMS]
 
     def holds(self, variables: list[Variable], device) -> bool:
-        """Whether these variables still live here, on this device, each in the segment that its `trainable` asks for."""
+        """Whether these variables still live here, on this device, each in the segment its `trainable` asks for."""
         return self.device is device and all(
             v.store is self and (v.place.segment == PARAMS) == v.trainable for v in variables
         )

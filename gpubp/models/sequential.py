@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gpubp.engine.trace import Symbol
-from gpubp.layers import InputLayer, Layer
+from gpubp.layers import InputLayer, Layer, sketch
 from gpubp.models.model import Model
 from gpubp.training import data
 from gpubp.utils import next_seed

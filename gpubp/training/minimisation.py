@@ -46,9 +46,7 @@ class Minimisation:
                 raise StopIteration
             self.watchers("on_epoch_begin", epoch)
 
-        found = optimizer.minimize(
-            self._evaluate, np.array(self.device.download(self.weights), np.float64), after_iteration
-        )
+        found = optimizer.minimize(self._evaluate, np.array(self.device.download(self.weights), np.float64), after_iteration)
         self._move_to(found.x)
         model.position = None
 

@@ -12,10 +12,10 @@ from gpubp.engine import trees
 from gpubp.engine.executors import executor_class
 from gpubp.engine.explain import Explanation, explain
 from gpubp.engine.store import Store
-from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training import data, exact, loop, programs, streams
 from gpubp.training.callbacks import Callback, History
 from gpubp.training.gate import Gate
+from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training.loop import Position, Runner, Watchers
 from gpubp.training.minimisation import Minimisation
 from gpubp.training.objective import Goal, Objective

@@ -68,7 +68,7 @@ class Lowering:
         lowered = lower(i, places, self.rows)
         if i.op is not None and i.op.kernel == "gemm.gemm" and i.outputs[0].dtype.kind == "f":
             return self._product(lowered, number, guarded)
-        calls = [self._call(lowered, number, guarded)]
+        calls: list[Call | Product] = [self._call(lowered, number, guarded)]
         if i.op is not None and i.op.kernel == "shaping.write_walk":  # of whose result it reaches a part
             out, view = lowered.operands[-1]
             kernel = Written((Array(out.dtype.name, 1),), "shaping.zero", 0)
@@ -83,7 +83,7 @@ class Lowering:
     def order(self, place: Operand, seed: int, epoch: int) -> Call:
         """Puts the order of an epoch's rows at a place."""
         kernel = Written((Array("int64", 1),), "random.shuffle", 2)
-        return self._call(Lowered(kernel, ((place, place.shape),), (seed, epoch)), 0, False)
+        return self._call(Lowered(kernel, ((place, (self.rows,)),), (seed, epoch)), 0, False)
 
     def _product(self, lowered: Lowered, number, guarded) -> list[Call | Product]:
         """The library knows neither of failures nor of segments that move: kernels, which do, copy for it.
