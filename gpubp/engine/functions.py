@@ -119,7 +119,9 @@ class Compiled:
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         device = self.executor.memory.device
-        results = [device.upload(np.empty(at(place.shape, 1), place.dtype)) for place in self.outputs]
+        shapes = [at(place.shape, 1) for place in self.outputs]
+        empty = [np.empty(shape, place.dtype) for shape, place in zip(shapes, self.outputs, strict=True)]
+        results = [device.upload(array).reshape(array.shape) for array in empty]
         names = [f"argument{k}" for k in range(len(arrays))]
         inputs = {n: np.ascontiguousarray(a) for n, a in zip(names, arrays, strict=True)}
         with self.lock:

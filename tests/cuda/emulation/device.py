@@ -158,8 +158,9 @@ class EmulatedDevice:
                 left = _matrix(a, s.lda, (s.k, s.m) if s.ta else (s.m, s.k), i * s.stride_a)
                 right = _matrix(b, s.ldb, (s.n, s.k) if s.tb else (s.k, s.n), i * s.stride_b)
                 out = _matrix(c, s.ldc, (s.m, s.n), i * s.stride_c)
-                product = s.alpha * ((left.T if s.ta else left) @ (right.T if s.tb else right))
-                out[...] = product + s.beta * out if s.beta else product
+                with np.errstate(all="ignore"):
+                    product = s.alpha * ((left.T if s.ta else left) @ (right.T if s.tb else right))
+                    out[...] = product + s.beta * out if s.beta else product
 
         self._put(compute)
 
