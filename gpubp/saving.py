@@ -102,13 +102,13 @@ def _arrays(model) -> dict[str, np.ndarray]:
     shared = sorted(name for name, n in counts.items() if n > 1)
     if shared or len(paths) != len(model.variables):
         raise ValueError(f"arrays of {model.name!r} share the names {shared or sorted(paths)}; each needs its own")
-    arrays = {path: np.asarray(v.array, order="C") for path, v in paths.items()}
+    arrays = {path: v.numpy() for path, v in paths.items()}
     state = model.optimizer_state()
     if not state and not model.iterations:
         return arrays
     for name, (slot, path, variable) in _slots(model).items():
         # A variable that has become trainable since the last step begins as it would in the next one.
-        first = np.full_like(variable.array, model.optimizer.initial(slot, variable.array), order="C")
+        first = np.full_like(variable.numpy(), model.optimizer.initial(slot, variable.numpy()), order="C")
         arrays[name] = state.get(f"{slot}/{path}", first)
     return arrays
 

@@ -1,6 +1,8 @@
-"""The device interface: where arrays live. Whatever differs between the CPU and a GPU outside of kernels is here."""
+"""The device interface: where arrays live, and what a GPU is asked to do. All that differs between devices is here."""
 
-from typing import Protocol
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,7 +12,10 @@ class Device(Protocol):
 
     name: str
     align: int  # of operands in segments, in bytes
-    setting: str  # the name, and what else its speed depends on that users choose
+
+    @property
+    def setting(self) -> str:
+        """The name, and what else its speed depends on that users choose."""
 
     def alloc(self, nbytes: int):
         """A buffer of zeros, as bytes, at least one and aligned."""
@@ -23,3 +28,69 @@ class Device(Protocol):
 
     def copy(self, target, source):
         """Copies numbers, or the elements of an array of the host or the device, into one of the device's arrays."""
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """C = alpha op(A) op(B) + beta C of row-major matrices, `count` times at strides counted in elements.
+
+    op(A) is m by k and op(B) k by n; `ta` and `tb` say which of A and B are transposed; ld are elements from row to
+    row. The numbers stand in the order of the op's options.
+    """
+
+    m: int
+    n: int
+    k: int
+    lda: int
+    ldb: int
+    ldc: int
+    ta: bool = False
+    tb: bool = False
+    alpha: float = 1.0
+    beta: float = 0.0
+    count: int = 1
+    stride_a: int = 0
+    stride_b: int = 0
+    stride_c: int = 0
+
+
+class Accelerator(Device, Protocol):
+    """A device with kernels of its own.
+
+    What is launched is put into a queue and done in that order. Inside of `branch` it is put into a second queue, which
+    begins where the first one stands; `join` makes the first one wait for the second. Inside of `capture` nothing is
+    done: the graph that comes out holds what was put into either queue, for `replay`. Nothing can be allocated or
+    copied to or from the host meanwhile, and every branch must have been joined.
+    """
+
+    kernels: dict[str, Any]  # that have been loaded, by name
+
+    def address(self, array) -> int:
+        """Where an array of the device begins."""
+
+    def load(self, source: str, names: list[str]) -> dict[str, Any]:
+        """The kernels of a CUDA C++ source, by name."""
+
+    def launch(self, kernel, grid: tuple, block: tuple, arguments: list, shared: int = 0):
+        """Queues a kernel on arrays of the device and integers, which it gets as 64 bits; None is a null pointer."""
+
+    def gemm(self, a, b, c, shape: Gemm):
+        """Queues a product of float32 or float64 matrices."""
+
+    def branch(self) -> AbstractContextManager:
+        """Where what is queued may run beside what the first queue gets from now on."""
+
+    def join(self):
+        """The first queue waits for the second."""
+
+    def capture(self) -> AbstractContextManager[Any]:
+        """The graph of what is queued inside."""
+
+    def replay(self, graph):
+        """Queues all that a graph holds."""
+
+    def synchronise(self):
+        """Waits until all is done."""
+
+    def free(self) -> int:
+        """The bytes that can still be allocated."""

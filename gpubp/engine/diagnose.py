@@ -18,7 +18,7 @@ def failure(executor, rows: int, where: str) -> Exception:
         rows: of the step's batch.
         where: which step that is, for the message.
     """
-    program, memory = executor.program, executor.memory
+    program, memory = executor.program, executor.memory.on_host()
     replay = Reference(program, None, memory=memory)
     for part in program.parts:
         if part.name == program.guard:

@@ -75,7 +75,8 @@ def _layout() -> Layout:
 def _alone(layout: Layout, target: Operand, value: Symbol) -> float:
     """The time of a program of one instruction, on random numbers."""
     program = Program([plan("floor", [(target, value)], layout)], layout)
-    executor = executor_class("auto")(program, current_device())
+    device = current_device()
+    executor = executor_class("auto", device)(program, device)
     rng = np.random.default_rng(0)
     for place in set(program.parts[0].places.values()):
         executor.memory.write(place, rng.standard_normal(at(place.shape, 1), place.dtype))

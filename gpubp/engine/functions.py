@@ -118,7 +118,10 @@ class Compiled:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        results = [np.empty(at(place.shape, 1), place.dtype) for place in self.outputs]
+        device = self.executor.memory.device
+        shapes = [at(place.shape, 1) for place in self.outputs]
+        empty = [np.empty(shape, place.dtype) for shape, place in zip(shapes, self.outputs, strict=True)]
+        results = [device.upload(array).reshape(array.shape) for array in empty]
         names = [f"argument{k}" for k in range(len(arrays))]
         inputs = {n: np.ascontiguousarray(a) for n, a in zip(names, arrays, strict=True)}
         with self.lock:
@@ -129,7 +132,7 @@ class Compiled:
                 raise failure(self.executor, 1, "while a function was computed") from stopped
             finally:
                 self.executor.memory.release()
-        return results
+        return [device.download(r) for r in results]
 
 
 def _call(function, arguments, executor):
@@ -202,4 +205,4 @@ def _plan(outputs, executor) -> Compiled:
     places = [Operand(f"result{k}", 0, s.dtype, s.dims) for k, s in enumerate(outputs)]
     wanted = [(p, s) for p, s in zip(places, outputs, strict=True) if size(s.dims)]
     program = Program([plan("compute", wanted, layout)], layout)
-    return Compiled(program, executor_class(executor)(program, device), places)
+    return Compiled(program, executor_class(executor, device)(program, device), places)

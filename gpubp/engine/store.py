@@ -35,11 +35,11 @@ class Store:
             self._move_in(variable, place)
         for slot in slots:
             for variable in self.trainable:
-                device.copy(self.view(self.slot_of(slot, variable)), initial(slot, variable.array))
+                device.copy(self.view(self.slot_of(slot, variable)), initial(slot, variable.numpy()))
 
     def _move_in(self, variable, place):
         array = self.view(place)
-        self.device.copy(array, variable.array)
+        self.device.copy(array, variable.numpy())
         variable.array, variable.place, variable.store = array, place, self
 
     def view(self, place: Operand) -> np.ndarray:
@@ -59,12 +59,15 @@ class Store:
         for slot in self.slots.keys() & old.slots.keys():
             for variable, place in old.places.items():
                 if variable in self.places and PARAMS == place.segment == variable.place.segment:
-                    self.device.copy(self.view(self.slot_of(slot, variable)), old.view(old.slot_at(slot, place)))
+                    kept = old.device.download(old.view(old.slot_at(slot, place)))
+                    self.device.copy(self.view(self.slot_of(slot, variable)), kept)
 
     @property
     def trainable(self) -> list[Variable]:
         return [v for v in self.variables if v.place.segment == PARAMS]
 
-    def holds(self, variables: list[Variable]) -> bool:
-        """Whether these variables still live here, each in the segment that its `trainable` asks for."""
-        return all(v.store is self and (v.place.segment == PARAMS) == v.trainable for v in variables)
+    def holds(self, variables: list[Variable], device) -> bool:
+        """Whether these variables still live here, on this device, each in the segment its `trainable` asks for."""
+        return self.device is device and all(
+            v.store is self and (v.place.segment == PARAMS) == v.trainable for v in variables
+        )

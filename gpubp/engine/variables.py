@@ -58,7 +58,11 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """A copy of the value."""
-        return self.array.copy()
+        return self._host().copy()
+
+    def _host(self) -> np.ndarray:
+        """The array, or what the host gets of it from the device that it lives on."""
+        return self.array if self.store is None else self.store.device.download(self.array)
 
     def assign(self, value):
         """Sets the value, whose shape must be the variable's; while recording, at the end of the step.
@@ -72,7 +76,10 @@ class Variable:
         value = np.asarray(value)
         if value.shape != self.shape:
             raise ValueError(f"variable {self.name!r} has shape {self.shape}; it can't be assigned shape {value.shape}")
-        self.array[...] = value
+        if self.store is None:
+            self.array[...] = value
+        else:
+            self.store.device.copy(self.array, value)
         return self
 
     def assign_add(self, value):
@@ -84,11 +91,11 @@ class Variable:
         return self.assign(_plus(self, -value))
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(self.array, dtype=dtype, copy=True if copy is None else copy)
+        return np.array(self._host(), dtype=dtype, copy=True if copy is None else copy)
 
     def __getstate__(self):
         """Copies and files hold the value alone, not the memory that it shares."""
-        return self.__dict__ | {"array": self.array.copy(), "place": None, "store": None}
+        return self.__dict__ | {"array": self.numpy(), "place": None, "store": None}
 
     def __repr__(self):
         return f"<variable {self.name} shape={self.shape} dtype={self.dtype}>"

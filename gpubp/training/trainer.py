@@ -401,13 +401,14 @@ class Trainer(Layer):
         What only reads may use the store of another model that all variables live in.
         """
         store = self._store
-        if store is None or not store.holds(self.variables):
+        here = current_device()
+        if store is None or not store.holds(self.variables, here):
             homes = {id(v.store): v.store for v in self.variables}
             shared = next(iter(homes.values())) if len(homes) == 1 else None
-            if not training and shared is not None and shared.holds(self.variables):
+            if not training and shared is not None and shared.holds(self.variables, here):
                 return shared
             slots = (self.optimizer.all_slots, self.optimizer.initial) if self.optimizer else ()
-            self._store = Store(self.variables, current_device(), *slots)
+            self._store = Store(self.variables, here, *slots)
             self._runners = {}
             if store:
                 self._store.take_slots(store)
@@ -426,7 +427,8 @@ class Trainer(Layer):
 
     def _made(self, mode, store, sources, batch_size) -> Runner:
         made = programs.PROGRAMS[mode](self, store, sources, batch_size)
-        executor = executor_class("reference" if self.run_eagerly else "auto")(made.program, store.device, store)
+        kind = executor_class("reference" if self.run_eagerly else "auto", store.device)
+        executor = kind(made.program, store.device, store)
         accumulate = 1
         if mode == "train":
             accumulate = self.optimizer.gradient_accumulation_steps or 1

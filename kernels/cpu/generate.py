@@ -1,96 +1,40 @@
 """The source text of kernels: of the wrapper that finds the arrays, and of whole regions."""
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from gpubp.kernels.description import AFTER, BEFORE, COLUMN, IN_ROW, INNER, Compute, Kernel, Loop, Nest, Reduce, Written
 
 LIBRARY = {"float32": "f32", "float64": "f64", "bool": "b8"}
 INDEX = {"SCALAR": "0", "ROW": "c", "COLUMN": "r", "FULL": "r, c"}
-BEFORE, IN_ROW, INNER, AFTER = "before", "in row", "inner", "after"
-COLUMN = "{column}"  # the expression of a value that is the number of its column
 INDENT = {BEFORE: 1, IN_ROW: 2, INNER: 3, AFTER: 1}
 
 
-@dataclass(frozen=True)
-class Array:
-    """An operand as the kernel sees it; `open`: its first dimension is as long as the segment reaches."""
-
-    dtype: str
-    rank: int
-    open: bool = False
+def text(kernel: Kernel) -> str:
+    """The source of a kernel."""
+    if isinstance(kernel, Loop):
+        return "\n".join([*_RegionText(kernel).lines(), ""])
+    return _nest(kernel) if isinstance(kernel, Nest) else _wrapper(kernel)
 
 
-@dataclass(frozen=True)
-class Compute:
-    """An elementwise step: where in the loop it stands and in which pass, and what it computes from which values."""
-
-    value: int
-    where: str
-    level: int
-    expression: str
-    inputs: tuple[int, ...]
-    dtype: str  # that chooses the library of functions
-
-
-@dataclass(frozen=True)
-class Reduce:
-    """A reduction: along the row to a "COLUMN", over the rows to a "ROW" (always an output) or to a "SCALAR"."""
-
-    value: int
-    where: str  # INNER where it reads full values, IN_ROW where it reads a column's
-    level: int
-    op: str  # "sum", "max" or "min"
-    input: int
-    target: str
-    dtype: str
-
-
-@dataclass(frozen=True)
-class Access:
-    """A value that is read from, or written to, an array of a kind: "SCALAR", "ROW", "COLUMN" or "FULL"."""
-
-    value: int
-    array: int
-    kind: str
-
-
-@dataclass(frozen=True)
-class Loop:
-    """A region: what it reads, computes and writes, and what it keeps in a row of scratch from pass to pass."""
-
-    arrays: tuple[Array, ...]
-    loads: tuple[Access, ...]
-    steps: tuple[Compute | Reduce, ...]
-    stores: tuple[Access, ...]
-    spills: tuple[Access, ...]  # of the kind "ROW"
-
-
-def wrapper(arrays, function: str, options: int) -> str:
-    """The kernel that finds its arrays and calls a written function of the package: "family.name"."""
-    family, name = function.split(".")
-    lines, position = _arrays(arrays)
-    names = [f"a{k}" for k in range(len(arrays))] + [f"row[{position + k}]" for k in range(options)]
+def _wrapper(kernel: Written) -> str:
+    """Finds the arrays and calls the function."""
+    family, name = kernel.function.split(".")
+    lines, position = _arrays(kernel.arrays)
+    names = [f"a{k}" for k in range(len(kernel.arrays))] + [f"row[{position + k}]" for k in range(kernel.options)]
     lines.append(f"    {name}(ctx, row, {', '.join(names)})")
     return "\n".join([f"from gpubp.kernels.cpu.{family} import {name}", "", *lines, ""])
 
 
-def region(loop: Loop) -> str:
-    """The kernel of a region. The extents of its loop follow the arrays in the row."""
-    return "\n".join([*_RegionText(loop).lines(), ""])
-
-
-def nest(arrays, loads, expression, inputs, dtype, extents) -> str:
-    """The kernel of one elementwise op that broadcasts in a way no loop over rows and columns can: a loop a dimension.
-
-    `loads` tells of each input, dimension by dimension, whether it varies there; the output is the last array.
-    """
-    lines, position = _arrays(arrays)
+def _nest(kernel: Nest) -> str:
+    """The extents follow the arrays in the row."""
+    lines, position = _arrays(kernel.arrays)
+    extents = kernel.arrays[-1].rank
     for d in range(extents):
         lines.append(f"{'    ' * (d + 1)}for i{d} in range(row[{position + d}]):")
-    values = {k: f"a{k}[{', '.join(f'i{d}' if varies else '0' for d, varies in enumerate(x))}]" for k, x in loads}
-    text = _call(expression, [values[k] for k in inputs], dtype)
-    lines.append(f"{'    ' * (extents + 1)}a{len(arrays) - 1}[{', '.join(f'i{d}' for d in range(extents))}] = {text}")
-    return "\n".join([*lines, ""])
+    indices = (", ".join(f"i{d}" if varies else "0" for d, varies in enumerate(x)) for x in kernel.loads)
+    value = _call(kernel.expression, [f"a{k}[{x}]" for k, x in enumerate(indices)], kernel.dtype)
+    out = f"a{len(kernel.arrays) - 1}[{', '.join(f'i{d}' for d in range(extents))}]"
+    return "\n".join([*lines, f"{'    ' * (extents + 1)}{out} = {value}", ""])
 
 
 def _arrays(arrays):

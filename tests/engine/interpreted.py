@@ -10,7 +10,7 @@ import numpy as np
 
 from gpubp.engine.executors.lower import lower
 from gpubp.engine.executors.memory import Memory
-from gpubp.kernels.cpu import native
+from gpubp.kernels.cpu import generate, native
 from gpubp.kernels.cpu.gemm import blas_address
 from gpubp.ops.registry import REGISTRY
 
@@ -56,7 +56,7 @@ class Interpreted:
         for name, dtype in (("f32", np.float32), ("f64", np.float64), ("i64", np.int64), ("b8", np.bool_)):
             names[name] = Library(dtype)
         names |= {"np": np, "added": np.add, "checked_index": _checked_index, "checked_finite": lambda ctx, row, x: x}
-        exec(_code(lowered.text), names)
+        exec(_code(lowered.kernel), names)
         with np.errstate(all="ignore"):
             names["kernel"](self.context, np.array([*row, *lowered.options], np.int64))
 
@@ -69,8 +69,8 @@ class Interpreted:
 
 
 @cache
-def _code(text):
-    return compile(text, "kernel", "exec")
+def _code(kernel):
+    return compile(generate.text(kernel), "kernel", "exec")
 
 
 def _checked_index(ctx, row, index, n):

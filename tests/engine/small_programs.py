@@ -40,12 +40,12 @@ def places(layout) -> dict[str, Operand]:
     return {name: layout.add(segment, shape, dtype) for name, (segment, shape, dtype) in SHAPES.items()}
 
 
-def build(parts, fused=True) -> Program:
+def build(parts, fused=True, align=64) -> Program:
     """The program whose parts these functions record: from symbols by name to pairs of a name and what it is assigned.
 
     Names that no variable has stand for places of their own, in which results can be seen.
     """
-    layout = Layout(max(ROWS), align=64)
+    layout = Layout(max(ROWS), align=align)
     known = places(layout)
     known["flat"] = Operand("params", 0, np.dtype(np.float64), (layout.sizes["params"] // 8,))
     variables, rows, planned = dict(known), layout.add("scalars", (), np.int64), []
@@ -59,26 +59,30 @@ def build(parts, fused=True) -> Program:
     return Program(planned, layout, {"rows": rows})
 
 
-def outcome(executor_class, program, rows) -> dict[str, np.ndarray]:
+def outcome(executor_class, program, rows, device=None) -> dict[str, np.ndarray]:
     """All that the program may change, after two steps from a fixed beginning."""
-    executor = executor_class(program, current_device())
+    device = device or current_device()
+    executor = executor_class(program, device)
     memory, random = executor.memory, np.random.default_rng(7)
     if "work" in memory.buffers:
-        memory.buffers["work"][:] = 255  # NaN, to see what is read before it is written
-    arrays = {name: memory.view(place, max(ROWS)) for name, place in places(Layout(max(ROWS), align=64)).items()}
+        device.copy(memory.buffers["work"], 255)  # NaN, to see what is read before it is written
+    layout = Layout(max(ROWS), align=program.layout.align)
+    arrays = {name: memory.view(place, max(ROWS)) for name, place in places(layout).items()}
     for name, array in arrays.items():
         low, high = (0, COLUMNS) if name == "labels" else (-3, 4)
-        array[...] = random.integers(low, high, array.shape)
+        device.copy(array, random.integers(low, high, array.shape).astype(array.dtype))
     executor.run(rows, 2)
     shown = [place for part in program.parts for place, _ in part.assigned if place.segment == "results"]
-    return arrays | {f"results+{place.offset}": memory.view(place, rows) for place in shown}
+    found = arrays | {f"result {k}": memory.view(place, rows) for k, place in enumerate(shown)}
+    return {name: device.download(array) for name, array in found.items()}
 
 
-def assert_agreement(parts, executor, reference=Reference):
+def assert_agreement(parts, executor, reference=Reference, device=None):
     """The fused and the unfused program do what the reference does, for every number of rows."""
+    align = (device or current_device()).align
     for rows in ROWS:
-        expected = outcome(reference, build(parts), rows)
+        expected = outcome(reference, build(parts, align=align), rows)
         for fused in (True, False):
-            found = outcome(executor, build(parts, fused), rows)
+            found = outcome(executor, build(parts, fused, align), rows, device)
             for name, array in expected.items():
                 np.testing.assert_array_equal(found[name], array, f"{name}, {executor.__name__}, {fused=}, {rows=}")

@@ -13,6 +13,7 @@ from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
 from gpubp.kernels.cpu import compile, generate, interpreter, native
 from gpubp.kernels.cpu.gemm import blas_address
+from gpubp.kernels.description import Array, Written
 
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 RUN = """
@@ -83,7 +84,7 @@ class CPU:
     def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
         """The order in which an epoch visits n rows: `ops.philox.permutation`, compiled."""
         out = np.empty(n, np.int64)
-        kernel = compile.address(generate.wrapper((generate.Array("int64", 1),), "random.shuffle", options=2))
+        kernel = compile.address(generate.text(Written((Array("int64", 1),), "random.shuffle", options=2)))
         context = np.array([0] * native.SEGMENTS + [out.ctypes.data, out.nbytes], np.int64)
         row = np.array([kernel, 0, native.SEGMENTS, 0, n, seed, epoch], np.int64)
         SIGNATURE(kernel)(context.ctypes.data, row.ctypes.data)
@@ -123,12 +124,13 @@ class CPU:
         chosen = [part for part in self.program.parts if parts is None or part.name in parts]
         instructions = [(part, i) for part in chosen for i in part.code]
         lowered = [lower(i, part.places, rows) for part, i in instructions]
-        compile.announce(one.text for one in lowered)
+        texts = [generate.text(one.kernel) for one in lowered]
+        compile.announce(texts)
         code: list[int] = []
         starts: list[int] = []
-        for number, one in enumerate(lowered):
+        for number, (one, text) in enumerate(zip(lowered, texts, strict=True)):
             starts.append(len(code))
-            code += self._row(one, number)
+            code += self._row(one, text, number)
         before = [part.name for part in takewhile(lambda part: part.name != self.program.guard, self.program.parts)]
         moves = [x for s, n in self.program.moving.items() for x in (self._position(s), n * rows)]
         return Table(
@@ -139,8 +141,8 @@ class CPU:
             instructions=[i for _, i in instructions],
         )
 
-    def _row(self, lowered: Lowered, number: int) -> list[int]:
-        row = [compile.address(lowered.text), number]
+    def _row(self, lowered: Lowered, text: str, number: int) -> list[int]:
+        row = [compile.address(text), number]
         for place, view in lowered.operands:
             row += [self._position(place.segment), place.offset, *view]
         return row + list(lowered.options)

@@ -1,19 +1,19 @@
-"""Lowering for the CPU: an instruction with its places becomes a kernel's text and a row of integers."""
+"""Lowering: an instruction with its places becomes the description of a kernel, its operands and a few integers."""
 
 from dataclasses import dataclass
 
 from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.plan import Operand
 from gpubp.engine.region import AFTER, Kind, Region
-from gpubp.kernels.cpu import generate
+from gpubp.kernels import description as d
 from gpubp.ops.shapes import Shape, at, bound, broadcast
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """A kernel and what its row holds: operands with the shapes it sees them in, then options."""
+    """A kernel and what it works on: operands with the shapes that it sees them in, then options."""
 
-    text: str
+    kernel: d.Kernel
     operands: tuple[tuple[Operand, tuple[int, ...]], ...]
     options: tuple[int, ...]
 
@@ -27,8 +27,8 @@ def lower(instruction: Instruction, places: dict, rows: int) -> Lowered:
     return _nest(instruction, places, rows)
 
 
-def _array(place: Operand, view: Shape) -> generate.Array:
-    return generate.Array(place.dtype.name, max(1, len(view)), -1 in view)
+def _array(place: Operand, view: Shape) -> d.Array:
+    return d.Array(place.dtype.name, max(1, len(view)), -1 in view)
 
 
 def _written(i: Instruction, places, rows) -> Lowered:
@@ -40,7 +40,7 @@ def _written(i: Instruction, places, rows) -> Lowered:
     options = i.op.options(*shapes, **attrs) if i.op.options else ()
     operands = tuple((places[base(x)], view) for x, view in zip(ends, views, strict=True))
     arrays = tuple(_array(place, view) for place, view in operands)
-    return Lowered(generate.wrapper(arrays, i.op.kernel, len(options)), operands, tuple(options))
+    return Lowered(d.Written(arrays, i.op.kernel, len(options)), operands, tuple(options))
 
 
 def _nest(i: Instruction, places, rows) -> Lowered:
@@ -50,9 +50,8 @@ def _nest(i: Instruction, places, rows) -> Lowered:
     padded = [(1,) * (len(out.dims) - len(x.dims)) + tuple(x.dims) for x in ends]
     operands = tuple((places[base(x)], at(dims, rows)) for x, dims in zip(ends, padded, strict=True))
     arrays = tuple(_array(place, view) for place, view in operands)
-    loads = tuple((k, tuple(d != 1 for d in dims)) for k, dims in enumerate(padded[:-1]))
-    text = generate.nest(arrays, loads, i.op.expression, range(len(i.inputs)), library(i), len(out.dims))
-    return Lowered(text, operands, at(broadcast(*padded), rows))
+    loads = tuple(tuple(n != 1 for n in dims) for dims in padded[:-1])
+    return Lowered(d.Nest(arrays, loads, i.op.expression, library(i)), operands, at(broadcast(*padded), rows))
 
 
 def library(step: Instruction) -> str:
@@ -85,31 +84,31 @@ class _Loop:
         views = {Kind.SCALAR: (1,), Kind.ROW: extents[1:], Kind.COLUMN: extents[:1], Kind.FULL: extents}
         operands = tuple((place, views[kind]) for (*_, kind), place in self.arrays.items())
         arrays = tuple(_array(place, view) for place, view in operands)
-        return Lowered(generate.region(generate.Loop(arrays, loads, steps, stores, spills)), operands, extents)
+        return Lowered(d.Loop(arrays, loads, steps, stores, spills), operands, extents)
 
     def _value(self, symbol) -> int:
         return self.values.setdefault(base(symbol), len(self.values))
 
-    def _access(self, symbol, home, kind: Kind) -> generate.Access:
+    def _access(self, symbol, home, kind: Kind) -> d.Access:
         place = self.places[home]
         key = (place.segment, place.offset, place.dtype, kind)
         self.arrays.setdefault(key, place)
-        return generate.Access(self._value(symbol), list(self.arrays).index(key), kind.name)
+        return d.Access(self._value(symbol), list(self.arrays).index(key), kind.name)
 
-    def _step(self, step: Instruction) -> generate.Compute | generate.Reduce:
+    def _step(self, step: Instruction) -> d.Compute | d.Reduce:
         out, inputs = step.outputs[0], tuple(self._value(x) for x in step.inputs)
         kind, level = self.region.kind[out], self.region.level[out]
         if step.op.reduction:
             x = base(step.inputs[0])
-            where = generate.INNER if self.region.kind[x] is Kind.FULL else generate.IN_ROW
+            where = d.INNER if self.region.kind[x] is Kind.FULL else d.IN_ROW
             level = int(self.region.level[x])
             dtype = out.dtype.name
-            return generate.Reduce(self._value(out), where, level, step.op.reduction, inputs[0], kind.name, dtype)
+            return d.Reduce(self._value(out), where, level, step.op.reduction, inputs[0], kind.name, dtype)
         where = {
-            Kind.FULL: generate.INNER,
-            Kind.ROW: generate.INNER,
-            Kind.COLUMN: generate.IN_ROW,
-            Kind.SCALAR: generate.AFTER if level == AFTER else generate.BEFORE,
+            Kind.FULL: d.INNER,
+            Kind.ROW: d.INNER,
+            Kind.COLUMN: d.IN_ROW,
+            Kind.SCALAR: d.AFTER if level == AFTER else d.BEFORE,
         }[kind]
         level = 0 if level == AFTER else int(level)
-        return generate.Compute(self._value(out), where, level, step.op.expression, inputs, library(step))
+        return d.Compute(self._value(out), where, level, step.op.expression, inputs, library(step))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gpubp.backend.cpu import CPUDevice
 from gpubp.engine.plan import Operand
 from gpubp.engine.program import Program
 from gpubp.ops.shapes import at
@@ -30,6 +31,21 @@ class Memory:
         self.buffers = {s: shared[s] if s in shared else device.alloc(n) for s, n in program.layout.sizes.items()}
         for place, value in program.layout.constants:
             self.write(place, value)
+
+    def on_host(self) -> "Memory":
+        """This memory where the host can read and write it: itself, or a copy, which `take` brings back."""
+        if isinstance(self.device, CPUDevice):
+            return self
+        copied = object.__new__(Memory)
+        copied.program, copied.device = self.program, CPUDevice()
+        copied.buffers = {s: self.device.download(buffer) for s, buffer in self.buffers.items()}
+        return copied
+
+    def take(self, copied: "Memory"):
+        """Takes over what a copy holds."""
+        if copied is not self:
+            for segment, buffer in self.buffers.items():
+                self.device.copy(buffer, copied.buffers[segment])
 
     def set_rows(self, rows: int):
         """Tells the program how many rows a batch has."""

@@ -27,13 +27,22 @@ class Reference:
         self.memory.set_rows(rows)
         for done in range(steps):
             try:
-                for part in self.program.parts:
-                    if parts is None or part.name in parts:
-                        self.run_part(part, rows)
+                self._step(rows, parts)
             except (IndexError, FloatingPointError) as error:
                 raise Stopped(done, str(error)) from error
             self.memory.advance({s: n * rows for s, n in self.program.moving.items()})
         return steps
+
+    def _step(self, rows, parts):
+        there = self.memory
+        self.memory = there.on_host()
+        try:
+            for part in self.program.parts:
+                if parts is None or part.name in parts:
+                    self.run_part(part, rows)
+        finally:
+            there.take(self.memory)
+            self.memory = there
 
     def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
         """The order in which an epoch visits n rows."""

@@ -28,7 +28,7 @@ class Copy:
 def analysis(program: Program, rows: int, store=None) -> tuple[list[float], float]:
     """The seconds of each instruction alone, in the order of the program, and those of a step."""
     device = current_device()
-    executor = executor_class("auto")(program, device, Copy(store, device) if store else None)
+    executor = executor_class("auto", device)(program, device, Copy(store, device) if store else None)
     executor.memory.bind(**{s: _batch(s, place, rows) for s, place in _callers(program).items()})
     code = [(part, i) for part in program.parts for i in part.code]
     alone = [

@@ -1,0 +1,149 @@
+"""An NVIDIA GPU as a device, through CuPy. Of all files, this one alone names CuPy.
+
+It is kept thin: what it does beyond passing calls on is written down beside it.
+"""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from gpubp.backend import nvrtc
+from gpubp.backend.cublaslt import WORKSPACE, Products
+from gpubp.backend.device import Gemm
+
+
+class Graph:
+    """What a capture leaves."""
+
+    captured = None
+
+
+class CUDADevice:
+    """One GPU. Raises ImportError where CuPy is missing, CuPy's errors where the GPU can't be used.
+
+    Arguments:
+        number: which GPU.
+        compute: how float32 products are computed: "float32", or "tf32" for ten bits of fraction. Default "float32".
+    """
+
+    align = 256
+
+    @property
+    def setting(self) -> str:
+        """Its name with how it computes products, on which its speed depends."""
+        return f"{self.name}, products in {self.compute}"
+
+    def __init__(self, number: int = 0, compute: str = "float32"):
+        import cupy
+
+        self.cupy, self.number, self.name, self.compute = cupy, number, f"cuda:{number}", compute
+        self.kernels: dict = {}
+        self._capturing = False
+        with cupy.cuda.Device(number) as device:
+            self.target = nvrtc.target(int(device.compute_capability))
+            self.queues = [cupy.cuda.Stream(non_blocking=True) for _ in range(2)]
+            self.queue = self.queues[0]
+            self.products = Products()
+            self.workspaces = [cupy.cuda.alloc(WORKSPACE) for _ in self.queues]
+
+    def alloc(self, nbytes: int):
+        with self._current():
+            return self.cupy.zeros(max(nbytes, 1), np.uint8)
+
+    def upload(self, array):
+        with self._current():
+            return self.cupy.ascontiguousarray(self.cupy.asarray(array))
+
+    def download(self, array) -> np.ndarray:
+        if isinstance(array, np.ndarray):
+            return array
+        with self._current():
+            return self.cupy.asnumpy(array, stream=self.queue)
+
+    def copy(self, target, source):
+        with self._current():
+            # A number is written by a kernel; an array of the host is converted there and copied.
+            if isinstance(source, np.ndarray) and source.ndim:
+                target.set(np.ascontiguousarray(np.broadcast_to(source, target.shape), target.dtype), stream=self.queue)
+            else:
+                target[...] = source
+
+    def address(self, array) -> int:
+        return array.data.ptr
+
+    def load(self, source: str, names: list[str]) -> dict:
+        with self._current():
+            module = self.cupy.cuda.function.Module()
+            module.load(nvrtc.compiled(source, self.target))
+            return {name: module.get_function(name) for name in names}
+
+    def launch(self, kernel, grid, block, arguments, shared=0):
+        # CuPy passes arrays by their address and Python's ints as 64 bits; a null pointer is a zero of as many.
+        with self._current():
+            kernel(grid, block, tuple(0 if x is None else x for x in arguments), shared_mem=shared, stream=self.queue)
+
+    def gemm(self, a, b, c, shape: Gemm):
+        dtype, k = c.dtype, self.queues.index(self.queue)
+        compute = self.compute if dtype == np.float32 else dtype.name
+        with self._current():
+            at_a, at_b, at_c = (self.address(x) for x in (a, b, c))
+            self.products.run(shape, dtype, compute, at_a, at_b, at_c, self.workspaces[k].ptr, self.queue.ptr)
+
+    @contextmanager
+    def branch(self):
+        main, side = self.queues
+        side.wait_event(main.record(self.cupy.cuda.Event(disable_timing=True)))
+        self.queue = side
+        try:
+            yield
+        finally:
+            self.queue = main
+
+    def join(self):
+        main, side = self.queues
+        main.wait_event(side.record(self.cupy.cuda.Event(disable_timing=True)))
+
+    @contextmanager
+    def capture(self):
+        # CuPy's pool does not know of graphs: what it handed out in a capture would be given to others as well.
+        cuda, graph = self.cupy.cuda, Graph()
+        with self._current(), cuda.using_allocator(_refuse):
+            self.queue.begin_capture(cuda.runtime.streamCaptureModeThreadLocal)
+            try:
+                yield graph
+            finally:
+                graph.captured = self.queue.end_capture()
+
+    def replay(self, graph):
+        with self._current():
+            graph.captured.launch(stream=self.queue)
+
+    def synchronise(self):
+        self.queue.synchronize()
+
+    def free(self) -> int:
+        with self._current() as device:
+            return device.mem_info[0] + self.cupy.get_default_memory_pool().free_bytes()
+
+    @contextmanager
+    def _current(self):
+        with self.cupy.cuda.Device(self.number) as device, self.queue:
+            yield device
+
+
+def count() -> int:
+    """How many GPUs there are. Raises CuPy's error if no driver answers."""
+    import cupy
+
+    return cupy.cuda.runtime.getDeviceCount()
+
+
+def array_module():
+    """CuPy."""
+    import cupy
+
+    return cupy
+
+
+def _refuse(nbytes: int):
+    raise RuntimeError(f"{nbytes} bytes were to be allocated while a graph was captured, which must not happen")

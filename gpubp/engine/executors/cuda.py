@@ -1,0 +1,187 @@
+"""The CUDA executor: a program bound to a number of rows becomes launches, and many steps of them one graph."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from gpubp.backend.device import Accelerator
+from gpubp.engine.executors.lower_cuda import (
+    DONE,
+    FAILED_ROW,
+    OK,
+    SEGMENTS,
+    STATUS,
+    Call,
+    Lowering,
+    Product,
+    own_memory,
+)
+from gpubp.engine.executors.memory import Memory, Stopped
+from gpubp.engine.plan import Operand
+from gpubp.engine.program import Program
+from gpubp.kernels.cuda import source
+
+STEPS = 32  # of a graph: enough to make the launch of one count for nothing
+NODES = 4096  # of a graph, at most
+KEPT = 8  # tables with graphs: full batches and tails of what is trained, evaluated and predicted
+
+
+@dataclass
+class Table:
+    """A program bound to a number of rows: what a step queues, and the graphs of many."""
+
+    queues: list[list[Callable[[], None]]]  # of each instruction, and at last what ends a step
+    names: list[str]  # of instructions, by the number that a failure leaves
+    graphs: dict[int, Any] = field(default_factory=dict)
+    warm: bool = False  # whether every kernel has run once, which loads it
+
+    @property
+    def nodes(self) -> int:
+        return sum(map(len, self.queues))
+
+    def step(self):
+        for queue in self.queues:
+            for launch in queue:
+                launch()
+
+
+class CUDA:
+    """Runs programs on an accelerator. Nothing waits for it but the end of `run`, which reads how far it came.
+
+    Arguments:
+        program: what runs.
+        device: where the memory is.
+        store: the variables' memory; None if the program has none.
+    """
+
+    def __init__(self, program: Program, device: Accelerator, store=None):
+        self.program, self.device, self.memory = program, device, Memory(program, device, store)
+        callers = [s for s in program.segments if s not in program.layout.sizes]
+        self.slots = {s: SEGMENTS + 2 * k for k, s in enumerate(callers)}
+        self.context = device.alloc(8 * (SEGMENTS + 2 * len(callers))).view(np.int64)
+        self.tables: dict[Any, Table] = {}
+
+    def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
+        """Runs `steps` batches of `rows` rows; how many were done. Raises Stopped after a failure.
+
+        Arguments:
+            parts: the names of those to run. Default None, all.
+        """
+        self.memory.set_rows(rows)
+        self._set_context()
+        table = self._table(rows, parts)
+        self._queue(table, steps)
+        words = self.device.download(self.context)
+        done = int(words[DONE])
+        self.memory.advance({s: n * rows * done for s, n in self.program.moving.items()})
+        if words[STATUS] != OK:
+            raise Stopped(done, table.names[words[FAILED_ROW]])
+        return done
+
+    def seconds(self, rows: int, stretch: range, times: int) -> float:
+        """The mean duration of a stretch of the program's instructions, run `times` times on one batch of `rows` rows.
+
+        They do what they do in a step: what they change is changed. A failure leaves out what it stops.
+        """
+        self.memory.set_rows(rows)
+        self._set_context()
+        queues = self._table(rows, None).queues[stretch.start : stretch.stop]
+        table = Table(queues, [])
+        table.step()
+        graph = self._captured(table, 1)
+        self.device.synchronise()
+        start = time.perf_counter()
+        for _ in range(times):
+            self.device.replay(graph)
+        self.device.synchronise()
+        return (time.perf_counter() - start) / times
+
+    def order(self, n: int, seed: int, epoch: int):
+        """The order in which an epoch visits n rows: `ops.philox.permutation`, on the device."""
+        out = self.device.alloc(8 * n).view(np.int64)
+        call = Lowering(n, {}).order(Operand("order", 0, np.dtype(np.int64), (n,)), seed, epoch)
+        self._bound([[call]], lambda place: out)[0][0]()
+        return out
+
+    def _set_context(self):
+        """Begins a run: nothing has failed, nothing is done, and the caller's segments are here."""
+        words = np.zeros(self.context.shape, np.int64)
+        for segment, slot in self.slots.items():
+            buffer = self.memory.buffers[segment]
+            words[slot : slot + 2] = self.device.address(buffer), buffer.nbytes
+        self.device.copy(self.context, words)
+
+    def _queue(self, table: Table, steps: int):
+        if not table.warm:
+            table.step()
+            table.warm, steps = True, steps - 1
+        for size in (max(1, min(STEPS, NODES // table.nodes)), 1):
+            count, steps = divmod(steps, size)
+            if count and size not in table.graphs:
+                table.graphs[size] = self._captured(table, size)
+            for _ in range(count):
+                self.device.replay(table.graphs[size])
+
+    def _captured(self, table: Table, steps: int):
+        with self.device.capture() as graph:
+            for _ in range(steps):
+                table.step()
+        return graph
+
+    def _table(self, rows: int, parts) -> Table:
+        key = rows, parts
+        table = self.tables.pop(key, None) or self._bind(rows, parts)
+        while len(self.tables) >= KEPT:
+            del self.tables[next(iter(self.tables))]  # the one that has not been used for longest
+        self.tables[key] = table
+        return table
+
+    def _bind(self, rows: int, parts) -> Table:
+        """The table for a number of rows: extents change with it, places do not."""
+        lowering = Lowering(rows, self.slots)
+        calls: list[list[Call | Product]] = []
+        names: list[str] = []
+        guarded = False
+        for part in self.program.parts:
+            guarded |= part.name == self.program.guard
+            if parts is None or part.name in parts:
+                for i in part.code:
+                    calls.append(lowering.instruction(i, part.places, len(names), guarded))
+                    names.append(i.name)
+        calls.append([lowering.advance(self.program.moving)])
+        own = {segment: self.device.alloc(n) for segment, n in own_memory(chain(*calls)).items()}
+
+        def array(place: Operand):
+            if place.segment in own:
+                return own[place.segment][place.offset : place.offset + place.bytes(rows)].view(place.dtype)
+            return self.memory.view(place, rows)
+
+        return Table(self._bound(calls, array), names)
+
+    def _bound(self, calls, array) -> list[list[Callable[[], None]]]:
+        """Calls with their kernels loaded and the arrays of their operands found."""
+        self._load(chain(*calls))
+        return [[self._bind_call(call, array) for call in group] for group in calls]
+
+    def _load(self, calls):
+        """Compiles what has not been met on this device, all at once."""
+        device, missing = self.device, {}
+        for call in calls:
+            if isinstance(call, Call) and call.name not in device.kernels:
+                missing[call.name] = call
+        if missing:
+            families = [call.family for call in missing.values() if call.family]
+            text = source.compose(families, [call.text for call in missing.values()])
+            device.kernels |= device.load(text, list(missing))
+
+    def _bind_call(self, call: Call | Product, array) -> Callable[[], None]:
+        if isinstance(call, Product):
+            return partial(self.device.gemm, array(call.a), array(call.b), array(call.c), call.shape)
+        arguments = [self.context, *(array(x) if isinstance(x, Operand) else x for x in call.arguments)]
+        kernel, shape = self.device.kernels[call.name], call.shape
+        return partial(self.device.launch, kernel, shape.grid, shape.block, arguments, shape.shared)

@@ -1,0 +1,154 @@
+"""Lowering for CUDA: an instruction becomes launches of kernels, or a product that the library computes."""
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from gpubp.backend.device import Gemm
+from gpubp.engine.executors.lower import Lowered, lower
+from gpubp.engine.fuse import Instruction
+from gpubp.engine.plan import GRADS, WORK, Operand
+from gpubp.kernels.cuda import generate, source
+from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed
+from gpubp.kernels.description import INNER, Access, Array, Compute, Kernel, Loop, Written
+
+SCRATCH = "scratch"  # of the executor: rows of scratch that do not fit on the chip, and products before they count
+PARTIALS = "partials"
+COUNTERS = "counters"
+ALIGN = 256  # bytes, of what lies in scratch memory
+STATUS, FAILED_ROW, STOPPED, DONE, SEGMENTS = range(5)  # words of the context, as in device.cuh
+OK, BAD_INDEX, NOT_FINITE = range(3)
+BYTES, COUNTS = np.dtype(np.uint8), np.dtype(np.uint32)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel with its operands: places, integers, and None where it needs no memory."""
+
+    name: str
+    text: str
+    family: str | None
+    shape: Launch
+    arguments: tuple[Operand | int | None, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product of matrices by the library."""
+
+    a: Operand
+    b: Operand
+    c: Operand
+    shape: Gemm
+    rows: int
+
+
+class Lowering:
+    """Makes calls of instructions.
+
+    Arguments:
+        rows: of the batch.
+        slots: of the caller's segments, the words of the context that hold their addresses.
+    """
+
+    def __init__(self, rows: int, slots: dict[str, int]):
+        self.rows, self.slots = rows, slots
+
+    def instruction(self, i: Instruction, places, number: int, guarded: bool) -> list[Call | Product]:
+        """What computes an instruction. Nothing of it that outlives the step happens once a failure is known.
+
+        Arguments:
+            number: of the instruction, for failures.
+            guarded: whether it is skipped in the very step that failed, and not only in those after it.
+        """
+        lowered = lower(i, places, self.rows)
+        if i.op is not None and i.op.kernel == "gemm.gemm" and i.outputs[0].dtype.kind == "f":
+            return self._product(lowered, number, guarded)
+        calls: list[Call | Product] = [self._call(lowered, number, guarded)]
+        if i.op is not None and i.op.kernel == "shaping.write_walk":  # of whose result it reaches a part
+            out, view = lowered.operands[-1]
+            kernel = Written((Array(out.dtype.name, 1),), "shaping.zero", 0)
+            calls.insert(0, self._call(Lowered(kernel, ((out, view),), ()), number, guarded))
+        return calls
+
+    def advance(self, moving: dict[str, int]) -> Call:
+        """Ends a step."""
+        options = tuple(x for s, n in moving.items() for x in (self.slots[s], n * self.rows))
+        return self._call(Lowered(Written((), "step.advance", len(options)), (), options), 0, False)
+
+    def order(self, place: Operand, seed: int, epoch: int) -> Call:
+        """Puts the order of an epoch's rows at a place."""
+        kernel = Written((Array("int64", 1),), "random.shuffle", 2)
+        return self._call(Lowered(kernel, ((place, (self.rows,)),), (seed, epoch)), 0, False)
+
+    def _product(self, lowered: Lowered, number, guarded) -> list[Call | Product]:
+        """The library knows neither of failures nor of segments that move: kernels, which do, copy for it.
+
+        What outlives the step is computed in scratch memory first, and arrays of the caller are brought there.
+        """
+        m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, *batch = lowered.options
+        shape = Gemm(m, n, k, lda, ldb, ldc, bool(ta), bool(tb), _float(alpha), _float(beta), *batch)
+        operands: list[Operand] = []
+        copies: list[Lowered] = []
+        used = 0
+        for (place, view), out in zip(lowered.operands, (False, False, True), strict=True):
+            if (place.segment not in (WORK, GRADS)) if out else (place.segment in self.slots):
+                scratch = Operand(SCRATCH, used, place.dtype, (prod(view),))
+                used += -(-scratch.bytes(self.rows) // ALIGN) * ALIGN
+                copies.append(_copy(scratch, place, prod(view)) if out else _copy(place, scratch, prod(view)))
+                place = scratch
+            operands.append(place)
+        calls = [self._call(copy, number, guarded) for copy in copies]
+        product = Product(operands[0], operands[1], operands[2], shape, self.rows)
+        late = operands[2].segment == SCRATCH
+        return [*calls[: len(calls) - late], product, *calls[len(calls) - late :]]
+
+    def _call(self, lowered: Lowered, number, guarded) -> Call:
+        kernel = lowered.kernel
+        moving = tuple(place.segment in self.slots for place, _ in lowered.operands)
+        extents = flattened(kernel, lowered.options) if not isinstance(kernel, Written) else ()
+        shape = launch(kernel, extents, [view for _, view in lowered.operands])
+        text = generate.text(kernel, "NAME", extents, moving)
+        name = f"kernel_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        arguments: list[Operand | int | None] = [STATUS if guarded else STOPPED, number]
+        for k in passed(kernel):
+            place = lowered.operands[k][0]
+            arguments += [self.slots[place.segment], place.offset] if moving[k] else [place]
+        if isinstance(kernel, Written):
+            arguments += [max(d, 0) for _, view in lowered.operands for d in view]
+        arguments += extents or lowered.options
+        if isinstance(kernel, Loop):
+            arguments += _memory(shape)
+        return Call(name, text.replace("NAME", name), source.family(kernel), shape, tuple(arguments), self.rows)
+
+
+def _memory(shape: Launch) -> list[Operand | None]:
+    """What a loop's kernel works with besides its operands."""
+    needs = ((SCRATCH, BYTES, shape.scratch), (PARTIALS, BYTES, shape.partials), (COUNTERS, COUNTS, shape.counters))
+    return [Operand(segment, 0, dtype, (n,)) if n else None for segment, dtype, n in needs]
+
+
+def own_memory(calls) -> dict[str, int]:
+    """The bytes that the executor must have for these calls, which run one after the other."""
+    sizes: dict[str, int] = {}
+    for call in calls:
+        for x in (call.a, call.b, call.c) if isinstance(call, Product) else call.arguments:
+            if isinstance(x, Operand) and x.segment in (SCRATCH, PARTIALS, COUNTERS):
+                sizes[x.segment] = max(sizes.get(x.segment, 0), x.offset + x.bytes(call.rows))
+    return sizes
+
+
+def _float(bits: int) -> float:
+    return struct.unpack("d", struct.pack("q", bits))[0]
+
+
+def _copy(source_place: Operand, target: Operand, n: int) -> Lowered:
+    """Copies n elements."""
+    arrays = (Array(target.dtype.name, 1),) * 2
+    step = Compute(1, INNER, 0, "{0}", (0,), target.dtype.name)
+    kernel: Kernel = Loop(arrays, (Access(0, 0, "FULL"),), (step,), (Access(1, 1, "FULL"),), ())
+    return Lowered(kernel, ((source_place, (1, n)), (target, (1, n))), (1, n))

@@ -1,0 +1,77 @@
+// What threads compute together. Orders of additions depend on sizes alone, so that bits repeat; no atomic floats.
+
+constexpr int BLOCK = 256;  // threads of a block in generated kernels
+
+__device__ inline int thread_in_block() { return threadIdx.y * blockDim.x + threadIdx.x; }
+
+// Of the warp, the threads of this thread's team of TEAM neighbours.
+template <int TEAM>
+__device__ inline u32 team_mask() {
+  if (TEAM >= 32) return 0xffffffffu;
+  return ((1u << (TEAM & 31)) - 1) << (threadIdx.x % 32 / TEAM * TEAM);
+}
+
+template <int TEAM>
+__device__ inline void team_sync() {
+  if (TEAM > 32) __syncthreads();
+  else __syncwarp(team_mask<TEAM>());
+}
+
+// The values of a team combined; each thread gets the same bits, as every exchange is symmetric.
+template <int TEAM, class T, class Combine>
+__device__ inline T team_reduce(T value, Combine combine) {
+#pragma unroll
+  for (int k = TEAM < 32 ? TEAM / 2 : 16; k; k >>= 1)
+    value = combine(value, T(__shfl_xor_sync(team_mask<TEAM>(), value, k)));
+  if (TEAM > 32) {
+    __shared__ T warps[BLOCK / 32];
+    __syncthreads();  // others may still read what an earlier reduction has left here
+    if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = value;
+    __syncthreads();
+    value = warps[0];
+    for (int k = 1; k < TEAM / 32; k++) value = combine(value, warps[k]);
+  }
+  return value;
+}
+
+// The sum over the block, for its first thread.
+template <class T>
+__device__ inline T block_sum(T value) {
+  __shared__ T values[BLOCK];
+  int n = thread_in_block();
+  __syncthreads();
+  values[n] = value;
+  for (int half = BLOCK / 2; half; half /= 2) {
+    __syncthreads();
+    if (n < half) values[n] += values[n + half];
+  }
+  return values[0];
+}
+
+// True in all threads of the block that arrives last of `blocks`. It then sees what the others wrote before.
+__device__ inline bool last_to_arrive(u32* counter, u32 blocks) {
+  __shared__ bool last;
+  __threadfence();
+  __syncthreads();
+  if (blocks == 1) return true;
+  if (thread_in_block() == 0) {
+    last = atomicAdd(counter, 1u) == blocks - 1;
+    if (last) *counter = 0;
+  }
+  __syncthreads();
+  if (last) __threadfence();
+  return last;
+}
+
+// The sum over the threads of this column of the block, for the first of them.
+template <class T>
+__device__ inline T column_sum(T value) {
+  __shared__ T values[BLOCK];
+  int n = thread_in_block();
+  __syncthreads();
+  values[n] = value;
+  __syncthreads();
+  if (threadIdx.y == 0)
+    for (int k = 1; k < blockDim.y; k++) value += values[k * blockDim.x + threadIdx.x];
+  return value;
+}

@@ -1,0 +1,173 @@
+"""How many threads run a kernel, in which shape, and what memory they need besides its operands.
+
+All of it follows from the description and the extents, never from the device, so that sums are added up in the same
+order on every GPU.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from gpubp.kernels.description import COLUMN, Compute, Kernel, Loop, Nest, Reduce, Written
+
+BLOCK = 256  # threads of a block, as in block.cuh
+ON_CHIP = 40 * 1024  # bytes of dynamic shared memory: every device grants a block 48 KiB, of which reductions take some
+MOST_BLOCKS = 2048  # enough to fill any device; threads walk over the rest
+WIDEST_WARP_ROW = 256  # columns of a row that one warp walks along; a block takes longer rows
+ROWS_A_THREAD = 4  # at least, where threads add up columns
+MOST_SPLITS = 32  # of the rows, in sums over them
+MOST_PARTIALS = 1 << 17  # elements that the last block of a kernel may have to add up
+
+Three = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A grid of blocks, and bytes: of shared memory, of scratch rows beyond it, of partial sums; and counters."""
+
+    grid: Three
+    block: Three
+    shared: int = 0
+    scratch: int = 0
+    partials: int = 0
+    counters: int = 0
+
+
+def is_team(loop: Loop) -> bool:
+    """Whether teams of threads take whole rows: for what reduces along a row, and for results that a row has one of."""
+    return any(s.target == "COLUMN" for s in reductions(loop)) or any(a.kind == "COLUMN" for a in loop.stores)
+
+
+def reductions(loop: Loop) -> list[Reduce]:
+    return [s for s in loop.steps if isinstance(s, Reduce)]
+
+
+def row_sums(loop: Loop) -> list[Reduce]:
+    """Sums over the rows, one a column."""
+    return [s for s in reductions(loop) if s.target == "ROW"]
+
+
+def totals(loop: Loop) -> list[Reduce]:
+    return [s for s in reductions(loop) if s.target == "SCALAR"]
+
+
+def has_end(loop: Loop) -> bool:
+    """Whether something is to be done once all blocks are through: sums, and scalars that others may still read."""
+    return bool(row_sums(loop) or totals(loop) or any(a.kind == "SCALAR" for a in loop.stores))
+
+
+def team_size(columns: int) -> int:
+    """The threads that share a row."""
+    return BLOCK if columns > WIDEST_WARP_ROW else min(32, power_of_two(columns))
+
+
+def power_of_two(n: int) -> int:
+    """The smallest that is not below n."""
+    return 1 << max(0, n - 1).bit_length()
+
+
+def team_bytes(loop: Loop, columns: int) -> int:
+    """Of one team's rows of scratch: values kept from pass to pass, and the sums over its rows."""
+    sizes = [np.dtype(loop.arrays[a.array].dtype).itemsize for a in loop.spills]
+    sizes += [np.dtype(s.dtype).itemsize for s in row_sums(loop)]
+    return padded(columns) * sum(sizes)
+
+
+def padded(columns: int) -> int:
+    """Elements of a row of scratch: a multiple of eight, so that rows of any dtype begin aligned."""
+    return -(-columns // 8) * 8
+
+
+def passed(kernel: Kernel) -> list[int]:
+    """The numbers of the arrays that a kernel gets: rows of scratch are the launch's own."""
+    if not isinstance(kernel, Loop):
+        return list(range(len(kernel.arrays)))
+    kept = {a.array for a in kernel.spills} - {a.array for a in (*kernel.loads, *kernel.stores)}
+    return [k for k in range(len(kernel.arrays)) if k not in kept]
+
+
+def flattened(kernel: Kernel, extents: tuple[int, ...]) -> tuple[int, ...]:
+    """The extents of a kernel's loops: one row where nothing tells rows from columns."""
+    if not isinstance(kernel, Loop) or reductions(kernel):
+        return extents
+    kinds = {a.kind for a in (*kernel.loads, *kernel.stores)}
+    numbered = any(s.expression == COLUMN for s in kernel.steps if isinstance(s, Compute))
+    return extents if kinds & {"ROW", "COLUMN"} or numbered else (1, prod(extents))
+
+
+def launch(kernel: Kernel, extents: tuple[int, ...], views: list[tuple[int, ...]]) -> Launch:
+    """Of a kernel whose options begin with these extents, on operands of these shapes."""
+    if isinstance(kernel, Written):
+        return WRITTEN.get(kernel.function, _one_an_element)(views[-1] if views else ())
+    if isinstance(kernel, Nest):
+        return _one_an_element(extents)
+    return _team(kernel, *extents) if is_team(kernel) else _tile(kernel, *extents)
+
+
+def _one_an_element(shape) -> Launch:
+    return Launch((_blocks(prod(shape), BLOCK), 1, 1), (BLOCK, 1, 1))
+
+
+def _blocks(n: int, each: int, most: int = MOST_BLOCKS) -> int:
+    return max(1, min(most, -(-n // each)))
+
+
+def _team(loop: Loop, rows: int, columns: int) -> Launch:
+    teams = BLOCK // team_size(columns)
+    most = max(8, min(MOST_BLOCKS, MOST_PARTIALS // columns)) if has_end(loop) else MOST_BLOCKS
+    blocks = _blocks(rows, teams, most)
+    need = team_bytes(loop, columns) * teams
+    on_chip = need <= ON_CHIP
+    return Launch(
+        (blocks, 1, 1),
+        (BLOCK, 1, 1),
+        shared=need if on_chip else 0,
+        scratch=0 if on_chip else need * blocks,
+        partials=_partials(loop, blocks, columns, blocks),
+        counters=2,
+    )
+
+
+def _partials(loop, splits, columns, blocks) -> int:
+    return 8 * (len(row_sums(loop)) * splits * columns + len(totals(loop)) * blocks)
+
+
+def _tile(loop: Loop, rows: int, columns: int) -> Launch:
+    if not any(a.kind in ("FULL", "ROW", "COLUMN") for a in (*loop.loads, *loop.stores)) and rows * columns == 1:
+        return Launch((1, 1, 1), (1, 1, 1), counters=1)
+    if row_sums(loop):
+        return _tile_of_sums(loop, rows, columns)
+    x = min(BLOCK, power_of_two(columns))
+    across = _blocks(columns, x)
+    down = _blocks(rows, BLOCK // x, max(1, MOST_BLOCKS // across))
+    return Launch(
+        (across, down, 1), (x, BLOCK // x, 1), partials=_partials(loop, 0, 0, across * down), counters=1 + across
+    )
+
+
+def _tile_of_sums(loop, rows, columns) -> Launch:
+    """A thread has one column, so that its sum stays in a register."""
+    x = min(32, power_of_two(columns))
+    across = -(-columns // x)
+    down = _blocks(rows, BLOCK // x * ROWS_A_THREAD, MOST_SPLITS)
+    partials = _partials(loop, down, columns, across * down)
+    return Launch((across, down, 1), (x, BLOCK // x, 1), partials=partials, counters=1 + across)
+
+
+def _tiles(shape) -> Launch:
+    """Eight warps for each tile of 32 by 32 of a number of matrices."""
+    matrices, rows, columns = shape
+    return Launch((_blocks(matrices * -(-rows // 32) * -(-columns // 32), 1), 1, 1), (32, 8, 1))
+
+
+def _a_warp_a_row(shape) -> Launch:
+    return _one_an_element((shape[0], 32))
+
+
+WRITTEN = {
+    "step.advance": lambda shape: Launch((1, 1, 1), (1, 1, 1)),
+    "shaping.read_walk": _tiles,
+    "gather.take_sparse_rows": _a_warp_a_row,
+    "random.random_keep": lambda shape: _one_an_element((shape[0], -(-shape[1] // 8))),
+}

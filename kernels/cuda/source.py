@@ -1,0 +1,24 @@
+"""Kernels as source for a compiler: headers, the written families that they call, and the kernels themselves."""
+
+from functools import cache
+from pathlib import Path
+
+from gpubp.kernels.description import Kernel, Written
+
+FOLDER = Path(__file__).parent
+HEADERS = ("device.cuh", "math.cuh", "block.cuh")
+
+
+def family(kernel: Kernel) -> str | None:
+    """The file with the function that a written kernel calls."""
+    return f"{kernel.function.split('.')[0]}.cu" if isinstance(kernel, Written) else None
+
+
+@cache
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text()
+
+
+def compose(families: list[str], kernels: list[str]) -> str:
+    """One text of all: headers are put in, so that what it compiles to depends on nothing else."""
+    return "\n".join([*map(_read, HEADERS), *map(_read, sorted(set(families))), *kernels])

@@ -1,0 +1,79 @@
+// What CUDA C++ has and C++ has not, for kernels that g++ compiles and runtime.cpp runs on the CPU.
+#pragma once
+#include <math.h>
+#include <string.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define __shared__ static thread_local  // each block has a thread of its own, so that races between blocks show
+#elif defined(__SANITIZE_ADDRESS__)
+#define __shared__ static  // in no section of its own: the sanitizer puts red zones around it
+#else
+#define __shared__ static __attribute__((section("emulated_shared")))  // filled with NaN before each block
+extern "C" __attribute__((weak, visibility("hidden"))) unsigned char __start_emulated_shared[];
+extern "C" __attribute__((weak, visibility("hidden"))) unsigned char __stop_emulated_shared[];
+extern "C" __attribute__((visibility("default"))) unsigned char* shared_begin() { return __start_emulated_shared; }
+extern "C" __attribute__((visibility("default"))) unsigned char* shared_end() { return __stop_emulated_shared; }
+#endif
+#define __global__
+#define __device__
+#define __launch_bounds__(...)
+#define __align__(n) __attribute__((aligned(n)))
+#define DYNAMIC_SHARED(name) unsigned char* const name = emulated.shared
+
+struct Three {
+  unsigned x, y, z;
+};
+enum Wait { RUNNING, BLOCK_BARRIER, WARP_BARRIER, EXCHANGE, FINISHED };
+
+extern "C" {
+struct Emulated {
+  Three thread, block, block_size, grid_size;
+  unsigned char* shared;
+  int lane;
+};
+extern Emulated emulated;
+// Waits until all that are meant have arrived at the same line; for a shuffle, the value of the lane `source`.
+unsigned long long emulated_wait(int kind, unsigned mask, int source, unsigned long long value, int line);
+void emulated_fence();
+}
+#define threadIdx emulated.thread
+#define blockIdx emulated.block
+#define blockDim emulated.block_size
+#define gridDim emulated.grid_size
+
+#define __syncthreads() (void)emulated_wait(BLOCK_BARRIER, 0, 0, 0, __LINE__)
+#define __syncwarp(mask) (void)emulated_wait(WARP_BARRIER, mask, 0, 0, __LINE__)
+#define __threadfence() emulated_fence()
+
+template <class T>
+inline T emulated_shuffle(unsigned mask, T value, int source, int line) {
+  unsigned long long bits = 0;
+  memcpy(&bits, &value, sizeof value);
+  bits = emulated_wait(EXCHANGE, mask, source, bits, line);
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+#define __shfl_xor_sync(mask, value, k) emulated_shuffle(mask, value, emulated.lane ^ (k), __LINE__)
+
+inline float __int_as_float(int bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+inline double __longlong_as_double(long long bits) {
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// Relaxed as on the device; what orders memory around them are fences.
+template <class T>
+inline T atomicAdd(T* place, T value) {
+  return __atomic_fetch_add(place, value, __ATOMIC_RELAXED);
+}
+template <class T>
+inline T atomicCAS(T* place, T expected, T value) {
+  __atomic_compare_exchange_n(place, &expected, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+  return expected;
+}

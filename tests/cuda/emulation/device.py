@@ -1,0 +1,220 @@
+"""A GPU without one: the interface of accelerators on NumPy arrays, with the real kernels, run by g++.
+
+It refuses what CUDA or CuPy would refuse, and what they would not refuse but get wrong, and it keeps a record of all
+that it was asked for.
+"""
+
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+
+import numpy as np
+
+from emulation import build
+from emulation.build import EmulationError
+from gpubp.backend.device import Gemm
+
+
+class Array:
+    """An array of the device: it can be cut, viewed and reshaped, and the host sees nothing of its content."""
+
+    def __init__(self, host: np.ndarray):
+        self.host = host
+
+    shape = property(lambda self: self.host.shape)
+    dtype = property(lambda self: self.host.dtype)
+    nbytes = property(lambda self: self.host.nbytes)
+    size = property(lambda self: self.host.size)
+    ndim = property(lambda self: self.host.ndim)
+
+    def __len__(self):
+        return len(self.host)
+
+    def __getitem__(self, where):
+        if not isinstance(where, slice):
+            raise EmulationError("only slices of an array of the device can be taken without a transfer")
+        return Array(self.host[where])
+
+    def view(self, dtype):
+        return Array(self.host.view(dtype))
+
+    def reshape(self, *shape):
+        found = self.host.reshape(*shape)
+        assert found.size == 0 or np.shares_memory(found, self.host)
+        return Array(found)
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed.")
+
+    __bool__ = __float__ = __int__ = __iter__ = __index__ = __setitem__ = __array__
+
+
+class EmulatedDevice:
+    """An accelerator.
+
+    Arguments:
+        order: in which order blocks, and the threads of each, take turns: 0 forwards, 1 backwards, others shuffled.
+        mode: how kernels are built: "plain", "asan" or "tsan".
+        capacity: bytes of memory.
+    """
+
+    align = 256
+    numbers = count()
+
+    def __init__(self, order: int = 0, mode: str = "plain", capacity: int = 1 << 30):
+        self.name = self.setting = f"cuda:{next(self.numbers)}"
+        self.order, self.mode, self.left = order, mode, capacity
+        self.kernels: dict[str, build.Kernel] = {}
+        self.record: list[tuple] = []
+        self.captured: list | None = None
+        self.branched = False  # whether the second queue holds what the first has not waited for
+        self.queue = 0
+
+    def alloc(self, nbytes: int) -> Array:
+        self._refuse_in_capture("allocate")
+        nbytes = max(nbytes, 1)
+        if nbytes > self.left:
+            raise MemoryError(f"{nbytes} bytes of the {self.left} that are left")
+        self.left -= nbytes
+        self.record.append(("alloc", nbytes))
+        raw = np.zeros(nbytes + self.align, np.uint8)
+        start = -raw.ctypes.data % self.align
+        return Array(raw[start : start + nbytes])
+
+    def upload(self, array) -> Array:
+        if isinstance(array, Array):
+            return array
+        self._refuse_in_capture("copy from the host")
+        array = np.ascontiguousarray(array)
+        out = self.alloc(array.nbytes)
+        self.record.append(("upload", array.nbytes))
+        out = Array(out.host[: array.nbytes].view(array.dtype).reshape(array.shape))
+        out.host[...] = array
+        return out
+
+    def download(self, array) -> np.ndarray:
+        if isinstance(array, np.ndarray):
+            return array
+        self.synchronise()
+        self.record.append(("download", array.nbytes))
+        return array.host.copy()
+
+    def copy(self, target: Array, source):
+        if not isinstance(target, Array):
+            raise EmulationError("the target of a copy is not on the device")
+        if isinstance(source, Array):
+            if (source.shape, source.dtype) != (target.shape, target.dtype):
+                raise EmulationError("a copy on the device keeps shape and dtype")
+            self._put(partial(np.copyto, target.host, source.host.copy()))
+        else:
+            self._refuse_in_capture("copy from the host")
+            target.host[...] = source
+        self.record.append(("copy", target.nbytes))
+
+    def address(self, array: Array) -> int:
+        return array.host.ctypes.data
+
+    def load(self, source: str, names: list[str]) -> dict[str, build.Kernel]:
+        self._refuse_in_capture("load kernels")
+        found = build.load(source, self.mode)
+        self.record.append(("load", len(names)))
+        return {name: found[name] for name in names}
+
+    def launch(self, kernel: build.Kernel, grid, block, arguments, shared=0):
+        if len(arguments) != len(kernel.parameters):
+            raise EmulationError(f"{kernel.name} takes {len(kernel.parameters)} arguments and gets {len(arguments)}")
+        if not (0 < np.prod(block) <= 1024 and grid[0] < 2**31 and max(grid[1:]) < 2**16 and min(grid) > 0):
+            raise EmulationError(f"{kernel.name}: no device takes grid {grid} with blocks {block}")
+        if shared > 48 * 1024:
+            raise EmulationError(f"{kernel.name}: {shared} bytes of shared memory were not asked for first")
+        values = [self._word(kernel, k, x) for k, x in enumerate(arguments)]
+        self.record.append(("launch", kernel.name))
+        self._put(partial(kernel.launch, grid, block, values, shared, self.order), arguments)
+
+    def _word(self, kernel, k, x) -> int:
+        """An argument as 64 bits, if it fits the parameter."""
+        dtype, pointer = kernel.parameters[k]
+        if not pointer:
+            if dtype != "int64" or not isinstance(x, int | np.integer):
+                raise EmulationError(f"{kernel.name}: argument {k} is {x!r}, its parameter is {dtype}")
+            return int(x)
+        if x is None:
+            return 0
+        if not isinstance(x, Array) or x.dtype != dtype or not x.host.flags.c_contiguous:
+            raise EmulationError(f"{kernel.name}: argument {k} is no array of {dtype} of the device: {x!r}")
+        address = self.address(x)
+        if address % x.dtype.itemsize:
+            raise EmulationError(f"{kernel.name}: argument {k} is not aligned")
+        return address
+
+    def gemm(self, a: Array, b: Array, c: Array, shape: Gemm):
+        s = shape
+        if {a.dtype, b.dtype, c.dtype} not in ({np.dtype(np.float32)}, {np.dtype(np.float64)}):
+            raise EmulationError(f"no product of {a.dtype} and {b.dtype} into {c.dtype}")
+        self.record.append(("gemm", s.m, s.n, s.k))
+
+        def compute():
+            for i in range(s.count):
+                left = _matrix(a, s.lda, (s.k, s.m) if s.ta else (s.m, s.k), i * s.stride_a)
+                right = _matrix(b, s.ldb, (s.n, s.k) if s.tb else (s.k, s.n), i * s.stride_b)
+                out = _matrix(c, s.ldc, (s.m, s.n), i * s.stride_c)
+                with np.errstate(all="ignore"):
+                    product = s.alpha * ((left.T if s.ta else left) @ (right.T if s.tb else right))
+                    out[...] = product + s.beta * out if s.beta else product
+
+        self._put(compute)
+
+    @contextmanager
+    def branch(self):
+        self.queue, self.branched = 1, True
+        self.record.append(("branch",))
+        try:
+            yield
+        finally:
+            self.queue = 0
+
+    def join(self):
+        self.branched = False
+        self.record.append(("join",))
+
+    @contextmanager
+    def capture(self):
+        self._refuse_in_capture("capture")
+        self.captured = graph = []
+        self.record.append(("capture",))
+        try:
+            yield graph
+            if self.branched:
+                raise EmulationError("a graph must end in one queue: the second was not joined")
+        finally:
+            self.captured = None
+            self.record.append(("captured", len(graph)))
+
+    def replay(self, graph):
+        self.record.append(("replay", len(graph)))
+        for work in graph:
+            work()
+
+    def synchronise(self):
+        self._refuse_in_capture("wait for the device")
+        self.record.append(("synchronise",))
+
+    def free(self) -> int:
+        return self.left
+
+    def _put(self, work, kept=()):
+        if self.captured is None:
+            work()
+        else:
+            self.captured.append(work)
+
+    def _refuse_in_capture(self, what):
+        if self.captured is not None:
+            raise EmulationError(f"cannot {what} while a graph is captured")
+
+
+def _matrix(array: Array, ld: int, shape, offset: int) -> np.ndarray:
+    flat = array.host.reshape(-1)[offset:]
+    if ld < shape[1] or (shape[0] - 1) * ld + shape[1] > flat.size:
+        raise EmulationError(f"a matrix of {shape} with rows {ld} apart does not fit its array")
+    return np.lib.stride_tricks.as_strided(flat, shape, (ld * flat.itemsize, flat.itemsize))
