@@ -1,14 +1,10 @@
-"""Helpers of other folders' tests are used here, too; and a GPU for all of gpubp, which is none."""
-
-import sys
-from pathlib import Path
+"""A GPU for all of gpubp, which is none."""
 
 import pytest
-from emulation.device import EmulatedDevice
 
 from gpubp.backend import choice
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from .emulation.device import EmulatedDevice
 
 
 @pytest.fixture

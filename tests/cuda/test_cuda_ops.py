@@ -4,12 +4,13 @@ import re
 
 import numpy as np
 import pytest
-from test_ops import CASES, DONE, agree, alike, arity, drawn, special_values
 
 import gpubp
 from gpubp import ops
 from gpubp.kernels.cuda import source
 from gpubp.ops.registry import REGISTRY
+
+from ..engine.test_ops import CASES, DONE, agree, alike, arity, drawn, special_values
 
 PENDING: set[str] = set()  # ops whose kernels have no counterpart in CUDA C++ yet
 

@@ -2,13 +2,14 @@
 
 import os
 
-from emulation.device import EmulatedDevice
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from small_programs import assert_agreement
-from test_fuzz import Bounded, part, recorders
 
 from gpubp.engine.executors.cuda import CUDA
+
+from ..engine.small_programs import assert_agreement
+from ..engine.test_fuzz import Bounded, part, recorders
+from .emulation.device import EmulatedDevice
 
 EXAMPLES = int(os.environ.get("GPUBP_FUZZ_EXAMPLES", "0"))
 PHASES = (Phase.generate,)  # every smaller program would be compiled anew

@@ -4,12 +4,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from emulation.device import EmulatedDevice
 
 import gpubp
 from gpubp.backend import choice
 from gpubp.engine.executors import cuda
 from gpubp.layers import Activation, Dense, Dropout
+
+from .emulation.device import EmulatedDevice
 
 RNG = np.random.default_rng(0)
 ROWS = 70
@@ -112,7 +113,8 @@ def test_nothing_waits_for_the_device_but_who_reads(gpu):
     runner.executor.run(2, 8)
     kinds = Counter(kind for kind, *_ in gpu.record)
     assert kinds["download"] == kinds["synchronise"] == 1
-    assert kinds["alloc"] == 0 and kinds["upload"] == 0
+    assert kinds["alloc"] == 0
+    assert kinds["upload"] == 0
     assert kinds["replay"] == 8
 
 
@@ -121,7 +123,7 @@ def test_wrong_labels_stop_before_the_update(gpu):
     before, steps = model.get_weights(), model.iterations
     wrong = LABELS.copy()
     wrong[:] = 9
-    with pytest.raises(ValueError, match="label 9 is not in 0..4"):
+    with pytest.raises(ValueError, match="label 9 is not in"):
         model.fit(X, wrong, epochs=1, batch_size=16, verbose=0)
     assert model.iterations == steps
     for old, new in zip(before, model.get_weights(), strict=True):

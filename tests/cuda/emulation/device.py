@@ -10,9 +10,10 @@ from itertools import count
 
 import numpy as np
 
-from emulation import build
-from emulation.build import EmulationError
 from gpubp.backend.device import Gemm
+
+from . import build
+from .build import EmulationError
 
 
 class Array:
