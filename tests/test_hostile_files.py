@@ -1,4 +1,4 @@
-"""Model files that are not what they should be: errors, never crashes, code that runs, or memory that a header asks for."""
+"""Model files that are not what they should be: errors, no crashes, no code that runs, no memory for a header's word."""
 
 import contextlib
 import os
@@ -15,7 +15,12 @@ from gpubp.losses import MeanSquaredError
 from gpubp.optimizers import SGD
 from gpubp.saving import ModelFileError, load_model
 
-from .test_saving import Scale, everything, path, read, rewrite, same_bits, small, write  # noqa: F401
+from .test_saving import Scale, everything, read, rewrite, same_bits, small, write
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
 
 
 def edit(**changes):
