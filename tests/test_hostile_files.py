@@ -1,4 +1,4 @@
-"""Model files that are not what they should be: errors, no crashes, no code that runs, no memory for a header's word."""
+"""Model files that are not what they should be: errors, no crashes, no code that runs, no memory on a word alone."""
 
 import contextlib
 import os

@@ -26,7 +26,7 @@ HEADER = '''"""Generated."""
 import numpy as np
 from numba import carray
 
-from gpubp.kernels.cpu.native import added, checked_finite, checked_index, entry, ints, pointer
+from gpubp.kernels.cpu.native import added, checked_finite, checked_index, clamped_index, entry, ints, pointer
 '''
 _ADDRESSES: dict[str, int] = {}  # by the text of the kernel
 

@@ -19,7 +19,7 @@ def text(kernel: Kernel) -> str:
 def _wrapper(kernel: Written) -> str:
     """Finds the arrays and calls the function."""
     family, name = kernel.function.split(".")
-    lines, position = _arrays(kernel.arrays)
+    lines, position = arrays(kernel.arrays)
     names = [f"a{k}" for k in range(len(kernel.arrays))] + [f"row[{position + k}]" for k in range(kernel.options)]
     lines.append(f"    {name}(ctx, row, {', '.join(names)})")
     return "\n".join([f"from gpubp.kernels.cpu.{family} import {name}", "", *lines, ""])
@@ -27,17 +27,17 @@ def _wrapper(kernel: Written) -> str:
 
 def _nest(kernel: Nest) -> str:
     """The extents follow the arrays in the row."""
-    lines, position = _arrays(kernel.arrays)
+    lines, position = arrays(kernel.arrays)
     extents = kernel.arrays[-1].rank
     for d in range(extents):
         lines.append(f"{'    ' * (d + 1)}for i{d} in range(row[{position + d}]):")
     indices = (", ".join(f"i{d}" if varies else "0" for d, varies in enumerate(x)) for x in kernel.loads)
-    value = _call(kernel.expression, [f"a{k}[{x}]" for k, x in enumerate(indices)], kernel.dtype)
+    value = call(kernel.expression, [f"a{k}[{x}]" for k, x in enumerate(indices)], kernel.dtype)
     out = f"a{len(kernel.arrays) - 1}[{', '.join(f'i{d}' for d in range(extents))}]"
     return "\n".join([*lines, f"{'    ' * (extents + 1)}{out} = {value}", ""])
 
 
-def _arrays(arrays):
+def arrays(arrays):
     """The head of a kernel, and where in the row its options begin."""
     lines, position = ["", "@entry", "def kernel(context, where):", "    ctx, row = ints(context), ints(where)"], 2
     for k, array in enumerate(arrays):
@@ -52,7 +52,7 @@ def _arrays(arrays):
     return lines, position
 
 
-def _call(expression, inputs, dtype):
+def call(expression, inputs, dtype):
     """An op's expression with its inputs put in: a template, or a function of the dtype's library."""
     if "{" in expression:
         return expression.format(*inputs)
@@ -72,7 +72,7 @@ class _RegionText:
         self.totals = [s for s in self.reductions if s.target == "SCALAR"]
 
     def lines(self):
-        lines, position = _arrays(self.loop.arrays)
+        lines, position = arrays(self.loop.arrays)
         lines += [f"    rows, columns = row[{position}], row[{position + 1}]"]
         lines += self._loads("SCALAR", BEFORE) + self._steps(BEFORE) + self._zeros()
         row = self._row()
@@ -140,7 +140,7 @@ class _RegionText:
     def _computed(self, s):
         if s.expression == COLUMN:
             return {INNER: "c", IN_ROW: "r"}.get(s.where, "0")  # numbers of rows where it stands upright
-        return _call(s.expression, [f"v{x}" for x in s.inputs], s.dtype)
+        return call(s.expression, [f"v{x}" for x in s.inputs], s.dtype)
 
     def _loads(self, kind, where):
         loads = (a for a in self.loop.loads if a.kind == kind)

@@ -83,6 +83,12 @@ def checked_index(ctx, row, index, n):
 
 
 @jit
+def clamped_index(index, n):
+    """The index, or 0 where it is out of range and a check has told so already."""
+    return index if 0 <= index < n else 0
+
+
+@jit
 def checked_finite(ctx, row, x):
     if not np.isfinite(x):
         fail(ctx, row, NOT_FINITE)

@@ -11,7 +11,7 @@ from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
-from gpubp.kernels.cpu import compile, generate, interpreter, native
+from gpubp.kernels.cpu import compile, generate, interpreter, narrow, native
 from gpubp.kernels.cpu.gemm import blas_address
 from gpubp.kernels.description import Array, Written
 
@@ -24,6 +24,14 @@ from gpubp.kernels.cpu.interpreter import run
 def kernel(context, arguments):
     run(context, arguments)
 """
+
+
+def _source(instruction: Instruction, kernel) -> str:
+    """The text of a kernel. Regions of few columns, whose number does not depend on the rows, have one of their own."""
+    region = instruction.region
+    if region and isinstance(region.columns, int) and region.rows != 1 and narrow.suits(kernel, region.columns):
+        return narrow.text(kernel, region.columns)
+    return generate.text(kernel)
 
 
 @dataclass
@@ -124,7 +132,7 @@ class CPU:
         chosen = [part for part in self.program.parts if parts is None or part.name in parts]
         instructions = [(part, i) for part in chosen for i in part.code]
         lowered = [lower(i, part.places, rows) for part, i in instructions]
-        texts = [generate.text(one.kernel) for one in lowered]
+        texts = [_source(i, one.kernel) for (_, i), one in zip(instructions, lowered, strict=True)]
         compile.announce(texts)
         code: list[int] = []
         starts: list[int] = []
