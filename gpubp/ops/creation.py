@@ -6,8 +6,7 @@ In a shape may stand what `shape` gave: the rows, known only at run time.
 import numpy as np
 
 from gpubp.ops.logic import cast
-from gpubp.ops.registry import dims, graph_of, is_weak, resolved, value
-from gpubp.ops.shapes import Dim
+from gpubp.ops.registry import dims, graph_of, is_weak, number, resolved, value
 from gpubp.ops.shaping import broadcast_to
 
 FLOAT = "float32"  # of new arrays, where nothing asks for another
@@ -15,7 +14,7 @@ FLOAT = "float32"  # of new arrays, where nothing asks for another
 
 def shape(x) -> tuple:
     """The shape of an array; of a symbol, its rows as a symbol, which can be computed with and be part of a shape."""
-    return tuple(x.graph.rows(d) if isinstance(d, Dim) else d for d in dims(value(x)))
+    return tuple(number(d, x) for d in dims(value(x)))
 
 
 def full(shape, fill_value, dtype=None):

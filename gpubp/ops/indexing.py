@@ -4,7 +4,7 @@ import numpy as np
 
 from gpubp.ops.logic import cast, equal
 from gpubp.ops.pointwise import pointwise
-from gpubp.ops.registry import Op, dims, register, value
+from gpubp.ops.registry import Op, dims, number, register, value
 from gpubp.ops.shapes import normal_axis, size
 from gpubp.ops.shaping import expand_dims, iota, moveaxis, ravel, reshape
 
@@ -168,11 +168,11 @@ def take_along_axis(x, indices, axis=None):
     axis, shape, picked = normal_axis(axis, len(dims(x))), dims(x), dims(indices)
     if shape[:axis] + shape[axis + 1 :] != picked[:axis] + picked[axis + 1 :] or len(shape) != len(picked):
         raise ValueError(f"take_along_axis: indices of shape {picked} do not fit {shape} but for axis {axis}")
-    n, inner = shape[axis], size(shape[axis + 1 :])
-    place = check_index(cast(indices, np.int64), n) if isinstance(n, int) else cast(indices, np.int64)
-    lines = reshape(iota(size(shape[:axis]), like=x), (*shape[:axis], *(1,) * (len(shape) - axis)))
-    columns = reshape(iota(inner, like=x), shape[axis + 1 :])
-    return reshape(_take(ravel(x), ravel((lines * n + place) * inner + columns), axis=0), picked)
+    before, n, after = size(shape[:axis]), number(shape[axis], x), size(shape[axis + 1 :])
+    place = check_index(cast(indices, np.int64), n)
+    lines = reshape(iota(before, like=x), (*shape[:axis], *(1,) * (len(shape) - axis)))
+    columns = reshape(iota(after, like=x), shape[axis + 1 :])
+    return reshape(_take(ravel(x), ravel((lines * n + place) * number(after, x) + columns), axis=0), picked)
 
 
 def one_hot(x, num_classes: int, axis=-1, dtype=None):

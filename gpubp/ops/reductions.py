@@ -6,8 +6,8 @@ import numpy as np
 
 from gpubp.ops.elementwise import exp, log, maximum, minimum, multiply
 from gpubp.ops.logic import cast, equal, isfinite, isnan, logical_or, not_equal, stop_gradient, where
-from gpubp.ops.registry import dims, register, same_dtype, value
-from gpubp.ops.shapes import Dim, normal_axes, public, size
+from gpubp.ops.registry import dims, number, register, same_dtype, value
+from gpubp.ops.shapes import normal_axes, public, size
 from gpubp.ops.shaping import broadcast_to, iota, ravel, reshape
 from gpubp.ops.slicing import getitem
 
@@ -145,8 +145,7 @@ def _product_along(x, axis, lead):
 def count(x, axis=None):
     """How many elements lie along the axes: an int, or where it depends on the rows a value read by the program."""
     shape = dims(x)
-    n = size(tuple(shape[a] for a in normal_axes(axis, len(shape))))
-    return x.graph.rows(n) if isinstance(n, Dim) else n
+    return number(size(tuple(shape[a] for a in normal_axes(axis, len(shape)))), x)
 
 
 def mean(x, axis=None, keepdims=False):

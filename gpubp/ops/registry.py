@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpubp.ops.shapes import Dim, Shape
+from gpubp.ops.shapes import Dim, Dimension, Shape
 
 REGISTRY: dict[str, "Op"] = {}
 # The graph that is being recorded: variables belong to it meanwhile, so that ops on them alone are recorded, too.
@@ -135,3 +135,8 @@ def resolved(shape) -> Shape:
     """A shape that a user gives: ints, and symbols that `ops.shape` gave or that were computed from these."""
     entries = (shape,) if isinstance(shape, int | np.integer | Dim) or graph_of(shape) else shape
     return tuple(d if isinstance(d, Dim) else d.graph.dimension(d) if graph_of(d) else index(d) for d in entries)
+
+
+def number(d: Dimension, x):
+    """A dimension of `x` to compute with: an int, or a symbol of what the program reads when it runs."""
+    return x.graph.rows(d) if isinstance(d, Dim) else d

@@ -100,6 +100,15 @@ SHAPING = [
     lambda x: x + iota(COLUMNS, like=x),
     lambda x: iota(COLUMNS, like=x),
     lambda x: ops.one_hot(ops.clip(ops.cast(x, np.int64), 0, 2), COLUMNS, dtype=np.float64),
+    ops.flip,
+    ops.sort,
+    lambda x: ops.cumsum(x, axis=0),
+    lambda x: x[1:],
+    lambda x: x[..., ::2],
+    lambda x: ops.concatenate([x, x[..., :1]], axis=-1),
+    lambda x: ops.concatenate([x, x]),
+    lambda x: ops.swapaxes(x, 0, -1),
+    lambda x: ops.take(x, [2, 0, 2], axis=-1) if x.dims[-1:] == (COLUMNS,) else ops.pad(x, 1),
 ]
 
 
@@ -133,7 +142,7 @@ def compute(values, kind, k, i, j):
         made = make[kind]()
         size(made.dims)
         return made
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, IndexError, ZeroDivisionError):
         return None
 
 
@@ -150,7 +159,7 @@ def numeric(x):
 
 
 def product(a, b):
-    if a.ndim != 2 or b.ndim != 2:
+    if a.ndim < 2 or b.ndim < 2:
         raise ValueError
     return ops.matmul(ops.cast(a, np.float64), ops.cast(b, np.float64))
 

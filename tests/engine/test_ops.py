@@ -16,6 +16,7 @@ from gpubp.ops.registry import REGISTRY, dims
 # A graph is what these are made for: `iota` has no input to find it by, `stop_gradient` is not what it seems to be.
 ALONE = {"iota", "stop_gradient"}
 DONE = ALONE | {"check_finite"}
+BATCHES = {"take_rows", "take_sparse_rows"}  # gather data, which nobody differentiates by
 SHAPES = {
     1: [((3, 4),), ((1, 1),), ((17,),), ((2, 3, 11),)],
     2: [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 5)), ((), (2, 3)), ((2, 1, 9), (1, 4, 1))],
@@ -65,7 +66,7 @@ def test_the_shape_and_dtype_rules_tell_what_the_reference_gives(op, inputs, att
 def test_gradients_equal_finite_differences(op, inputs, attrs):
     arrays = drawn(op, inputs)
     floats = [k for k, a in enumerate(arrays) if a.dtype.kind == "f"]
-    if op(*arrays, **attrs).dtype != np.float64 or not floats or op.name == "take_rows":
+    if op(*arrays, **attrs).dtype != np.float64 or not floats or op.name in BATCHES:
         assert not any(g is not None for g in recorded_gradient(op, arrays, attrs))
         return
 
