@@ -126,24 +126,6 @@ class Dense(Layer):
         }
 
 
-class Activation(Layer):
-    """Applies an activation to each element, or along the last axis for softmax.
-
-    Arguments:
-        activation: name or function.
-    """
-
-    def __init__(self, activation, **others):
-        super().__init__(**others)
-        self.activation = activations.get(activation)
-
-    def call(self, inputs):
-        return self.activation(inputs)
-
-    def get_config(self):
-        return {**super().get_config(), "activation": activations.name_of(self.activation)}
-
-
 class Identity(Layer):
     """The inputs as they are."""
 
