@@ -38,9 +38,3 @@ KINDS = (
     *(Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract),
 )
 CLASSES = {c.__name__: c for c in KINDS} | {"Input": InputLayer}
-
-__all__ = [
-    *(c.__name__ for c in KINDS),
-    *("CLASSES", "Input", "InputSpec", "Layer", "Merge"),
-    *("add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract"),
-]

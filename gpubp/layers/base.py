@@ -238,7 +238,8 @@ class Layer:
         if not all(isinstance(d, int | np.integer) and d >= 0 for d in shape):
             raise ValueError(f"the weight {name!r} of the layer {self.name!r} can't have the shape {shape}")
         dtype = np.dtype(dtype or self.dtype)
-        made = initializers.get(initializer or ("glorot_uniform" if dtype.kind == "f" else "zeros"))
+        default = "glorot_uniform" if dtype.kind == "f" else "zeros"
+        made = initializers.get(default if initializer is None else initializer)
         drawn = MEMORY.taken(shape, dtype, f"the weight {name!r} of the layer {self.name!r}")
         if drawn is None:
             self.rng = self.rng or np.random.default_rng(next_seed())

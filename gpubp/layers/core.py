@@ -44,8 +44,8 @@ class InputLayer(Layer):
         return inputs
 
     def get_config(self):
-        kept = {"shape": list(self.shape)}
-        return {"name": self.name, **kept, **({"dtype": "int64"} if self.input_dtype.kind == "i" else {})}
+        dtype = self.input_dtype.name
+        return {"name": self.name, "shape": list(self.shape), **({} if dtype == "float32" else {"dtype": dtype})}
 
     def __getstate__(self):
         return self.__dict__ | {"symbol": None, "_calls": []}

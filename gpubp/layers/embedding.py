@@ -49,7 +49,9 @@ class Embedding(Layer):
             if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
                 raise ValueError(f"Embedding: {name} must be a positive int; it is {n!r}")
         if mask_zero:
-            raise ValueError("Embedding: mask_zero is not supported, since gpubp has no masks; multiply by one of yours")
+            raise ValueError(
+                "Embedding: mask_zero is not supported, since gpubp has no masks; multiply by one of yours"
+            )
         self.vocabulary, self.output_dim = int(input_dim), int(output_dim)
         keep_options(self, "embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint)
         if weights is not None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from functools import reduce, wraps
-from math import prod
 
 from gpubp import config, ops
 from gpubp.layers.base import Layer
 from gpubp.ops.registry import dims
-from gpubp.ops.shapes import broadcast, public
+from gpubp.ops.shapes import broadcast, public, size
 
 
 class Merge(Layer):
@@ -172,7 +171,7 @@ class Dot(Merge):
             return ops.sum(x * y, 1, keepdims=True)
         x, y = ops.moveaxis(x, a, -1), ops.moveaxis(y, b, 1)
         (rows, *left, n), right = dims(x), dims(y)[2:]
-        product = ops.matmul(ops.reshape(x, (rows, prod(left), n)), ops.reshape(y, (rows, n, prod(right))))
+        product = ops.matmul(ops.reshape(x, (rows, size(tuple(left)), n)), ops.reshape(y, (rows, n, size(right))))
         return ops.reshape(product, (rows, *left, *right))
 
     def get_config(self):

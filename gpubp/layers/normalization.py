@@ -117,8 +117,8 @@ class BatchNormalization(_ScaleAndShift):
     def call(self, inputs, training=False):
         axes = normal_axes(self, self.axis, dims(inputs))
         if not (training and self.trainable):
-            statistics = (along(v, axes, inputs) for v in (self.moving_mean, self.moving_variance))
-            return self.normalised(inputs, *statistics, axes)
+            mean, variance = (along(v, axes, inputs) for v in (self.moving_mean, self.moving_variance))
+            return self.normalised(inputs, mean, variance, axes)
         others = tuple(a for a in range(len(dims(inputs))) if a not in axes)
         mean = ops.mean(inputs, others, keepdims=True)
         variance = ops.mean(ops.square(inputs - mean), others, keepdims=True)
@@ -213,7 +213,7 @@ def normal_axes(layer, axis, shape) -> tuple[int, ...]:
     axes = sorted({a % rank for a in given if -rank <= a < rank})
     if len(axes) < len(given) or 0 in axes or not axes:
         raise ValueError(
-            f"the layer {layer.name!r} has axis {axis}; its inputs have the axes 1 to {rank - 1} beside that of the rows"
+            f"the layer {layer.name!r} has axis {axis}; inputs have the axes 1 to {rank - 1} behind that of the rows"
         )
     return tuple(axes)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from gpubp import ops
 from gpubp.layers.base import Layer
+from gpubp.layers.input_spec import InputSpec
 from gpubp.ops.activations import SELU_ALPHA, SELU_SCALE
 from gpubp.ops.registry import dims, graph_of
 from gpubp.regularizers import L1L2
@@ -35,8 +36,6 @@ class RandomLayer(Layer):
         """True with probability 1 - rate for each element of the inputs' shape, or of `noise_shape`."""
         shape = dims(inputs)
         if noise_shape is not None:
-            if len(noise_shape) != len(shape):
-                raise ValueError(f"the layer {self.name!r} has noise_shape {noise_shape} for inputs of another rank")
             shape = tuple(d if n is None else n for d, n in zip(shape, noise_shape, strict=True))
         return ops.random_keep(*self._moment(inputs), shape=shape, rate=rate, stream=self._stream(inputs))
 
@@ -102,6 +101,8 @@ class Dropout(_WithRate):
         self.noise_shape = None if noise_shape is None else list(noise_shape)
         if not all(n is None or (isinstance(n, int) and n > 0) for n in self.noise_shape or ()):
             raise ValueError(f"{type(self).__name__}: noise_shape consists of ints > 0 and None; it is {noise_shape!r}")
+        if self.noise_shape is not None:
+            self.input_spec = InputSpec(ndim=len(self.noise_shape))
 
     def noisy(self, inputs):
         keep = self.draw_keep(inputs, self.rate, self.noise_shape)
@@ -191,4 +192,5 @@ class ActivityRegularization(Layer):
 
     def get_config(self):
         described = super().get_config()
-        return {**described, **described.pop("activity_regularizer")["config"]}
+        penalty = described.pop("activity_regularizer")
+        return {**described, **penalty["config"]}

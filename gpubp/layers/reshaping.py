@@ -1,13 +1,12 @@
 """Layers that change the shape of each row."""
 
-from math import prod
-
 import numpy as np
 
 from gpubp import ops
 from gpubp.layers.base import Layer
 from gpubp.layers.input_spec import InputSpec
 from gpubp.ops.registry import dims
+from gpubp.ops.shapes import size
 
 
 class Flatten(Layer):
@@ -31,7 +30,7 @@ class Flatten(Layer):
     def call(self, inputs):
         if self.data_format == "channels_first" and len(dims(inputs)) > 2:
             inputs = ops.moveaxis(inputs, 1, -1)
-        return ops.reshape(inputs, (dims(inputs)[0], prod(dims(inputs)[1:])))
+        return ops.reshape(inputs, (dims(inputs)[0], size(dims(inputs)[1:])))
 
     def get_config(self):
         return {**super().get_config(), "data_format": self.data_format}
@@ -58,7 +57,7 @@ class Reshape(Layer):
 
     def _check_inputs(self, inputs):
         super()._check_inputs(inputs)
-        n, wanted = prod(dims(inputs)[1:]), prod(x for x in self.target_shape if x != -1)
+        n, wanted = size(dims(inputs)[1:]), size(tuple(x for x in self.target_shape if x != -1))
         if n % wanted or (n != wanted and -1 not in self.target_shape):
             raise ValueError(
                 f"the layer {self.name!r} makes rows of shape {self.target_shape}, which inputs of shape "
@@ -66,7 +65,7 @@ class Reshape(Layer):
             )
 
     def call(self, inputs):
-        rest = prod(dims(inputs)[1:]) // prod(n for n in self.target_shape if n != -1)
+        rest = size(dims(inputs)[1:]) // size(tuple(n for n in self.target_shape if n != -1))
         return ops.reshape(inputs, (dims(inputs)[0], *(rest if n == -1 else n for n in self.target_shape)))
 
     def get_config(self):

@@ -12,19 +12,24 @@ def _matrix(shape):
     return (shape[0], size(shape[1:])) if shape else (1, 1)
 
 
-def _draw(name, reference, dtype, options, **rules):
+def _keep(seed, step, shape, rate, stream):
+    rows, columns = _matrix(shape)
+    return keep_mask(int(seed), stream, int(step), rows, columns, rate).reshape(shape)
+
+
+def _normal(seed, step, shape, stream, dtype):
+    rows, columns = _matrix(shape)
+    return normal(int(seed), stream, int(step), rows, columns, dtype).reshape(shape)
+
+
+def _draw(name, **rules):
     return register(
         name,
         shape=lambda seed, step, shape, **attrs: tuple(shape),
-        reference=lambda seed, step, shape, **attrs: reference(int(seed), int(step), _matrix(shape), **attrs).reshape(
-            shape
-        ),
         gradient=lambda dy, y, seed, step, **attrs: (None, None),
-        dtype=lambda seed, step, **attrs: np.dtype(dtype(**attrs)),
         common=(),
         kernel=f"random.{name}",
         views=lambda seed, step, out, **attrs: ((1,), (1,), _matrix(out)),
-        options=lambda seed, step, out, **attrs: options(**attrs),
         smooth=False,
         **rules,
     )
@@ -32,17 +37,17 @@ def _draw(name, reference, dtype, options, **rules):
 
 random_keep = _draw(
     "random_keep",
-    reference=lambda seed, step, extents, rate, stream: keep_mask(seed, stream, step, *extents, rate),
-    dtype=lambda **attrs: bool,
-    options=lambda shape, rate, stream: (stream, keep_threshold(rate)),
+    reference=_keep,
+    dtype=lambda seed, step, **attrs: np.dtype(bool),
+    options=lambda seed, step, out, shape, rate, stream: (stream, keep_threshold(rate)),
     examples=(((np.array(7), np.array(3)), {"shape": (3, 11), "rate": 0.4, "stream": 2}),),
 )
 
 random_normal = _draw(
     "random_normal",
-    reference=lambda seed, step, extents, stream, dtype: normal(seed, stream, step, *extents, dtype),
-    dtype=lambda dtype, **attrs: dtype,
-    options=lambda shape, stream, dtype: (stream,),
+    reference=_normal,
+    dtype=lambda seed, step, dtype, **attrs: np.dtype(dtype),
+    options=lambda seed, step, out, shape, stream, dtype: (stream,),
     examples=(
         ((np.array(7), np.array(3)), {"shape": (3, 11), "stream": 2, "dtype": "float32"}),
         ((np.array(-7), np.array(1 << 40)), {"shape": (2, 3, 4), "stream": 0, "dtype": "float64"}),
