@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import reduce, wraps
 
-from gpubp import config, ops
+from gpubp import ops
 from gpubp.layers.base import Layer
 from gpubp.ops.registry import dims
 from gpubp.ops.shapes import broadcast, public, size
@@ -166,7 +166,7 @@ class Dot(Merge):
         x, y = inputs
         a, b = (k + 1 for k in self._axes([dims(x)[1:], dims(y)[1:]]))
         if self.normalize:
-            x, y = _of_length_one(x, a), _of_length_one(y, b)
+            x, y = ops.normalize(x, a), ops.normalize(y, b)
         if len(dims(x)) == len(dims(y)) == 2:
             return ops.sum(x * y, 1, keepdims=True)
         x, y = ops.moveaxis(x, a, -1), ops.moveaxis(y, b, 1)
@@ -181,11 +181,6 @@ class Dot(Merge):
 def _of_rank(x, rank: int):
     shape = dims(x)
     return x if len(shape) == rank else ops.reshape(x, (shape[0], *(1,) * (rank - len(shape)), *shape[1:]))
-
-
-def _of_length_one(x, axis):
-    square = ops.sum(ops.square(x), axis, keepdims=True)
-    return x * ops.rsqrt(ops.maximum(square, config.epsilon() ** 2))
 
 
 def _function(layer: type[Layer]) -> Callable:
