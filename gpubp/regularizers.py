@@ -96,7 +96,7 @@ class OrthogonalRegularizer(Regularizer):
         if len(dims(x)) != 2:
             raise ValueError(f"OrthogonalRegularizer takes a matrix; this has shape {dims(x)}")
         x = ops.normalize(x if self.mode == "rows" else ops.transpose(x), 1)
-        n = dims(x)[0]
+        n = x.shape[0]
         cosines = ops.matmul(x, ops.transpose(x)) * (1 - np.eye(n, dtype=x.dtype))
         return ops.sum(ops.abs(cosines)) * (self.factor / max(1, n * (n - 1)))
 

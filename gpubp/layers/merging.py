@@ -139,8 +139,8 @@ class Dot(Merge):
     >>> import numpy as np
     >>> from gpubp import layers
     >>> x = np.array([[3.0, 4.0], [1.0, 0.0]])
-    >>> layers.dot([x, x[::-1]], axes=-1, normalize=True).round(3).tolist()
-    [[0.6], [0.6]]
+    >>> print(layers.dot([x, x[::-1]], axes=-1, normalize=True).ravel().round(2))
+    [0.6 0.6]
     """
 
     least = most = 2

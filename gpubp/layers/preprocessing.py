@@ -129,8 +129,8 @@ class Rescaling(Layer):
 
     >>> import numpy as np
     >>> from gpubp import layers
-    >>> layers.Rescaling(1 / 255)(np.array([[0, 51, 255]], np.uint8)).round(3).tolist()
-    [[0.0, 0.2, 1.0]]
+    >>> print(layers.Rescaling(1 / 255)(np.array([0, 51, 255], np.uint8)).round(3))
+    [0.  0.2 1. ]
     """
 
     def __init__(self, scale, offset=0.0, **others):

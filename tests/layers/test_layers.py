@@ -4,11 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from layer_cases import CASES, ROWS
 
 import gpubp
 from gpubp import layers, ops
 from gpubp.engine.variables import Variable
+
+from .layer_cases import CASES, ROWS
 
 DETERMINISTIC = [name for name, case in CASES.items() if case.trained != "random"]
 
