@@ -23,22 +23,42 @@ class NonNeg(Constraint):
         return ops.relu(w)
 
 
-class MaxNorm(Constraint):
-    """w, scaled down where its norm along an axis is above a bound: w clip(|w|, 0, m) / (epsilon + |w|).
+class MinMaxNorm(Constraint):
+    """w, scaled so that its norm along an axis moves into an interval: w d / (epsilon + |w|), where d is
+    rate clip(|w|, min_value, max_value) + (1 - rate) |w|.
 
     Arguments:
-        max_value: float, the bound. Default 2.
+        min_value, max_value: floats, the interval. Default 0 and 1.
+        rate: float in [0, 1], how far an update goes. Default 1, all the way.
         axis: int or tuple of ints; along axis 0 of a Dense kernel (inputs, units) lie the weights of a unit. Default 0.
 
     Source: https://keras.io/api/layers/constraints
     """
 
-    def __init__(self, max_value=2, axis=0):
-        self.max_value, self.axis = max_value, axis
+    def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
+        self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
 
     def __call__(self, w):
-        norm = ops.sqrt(ops.sum(ops.square(w), self.axis, keepdims=True))
-        return w * (ops.clip(norm, 0.0, float(self.max_value)) / (epsilon() + norm))
+        norm = norm_of(w, self.axis)
+        wanted = self.rate * ops.clip(norm, float(self.min_value), float(self.max_value)) + (1.0 - self.rate) * norm
+        return w * (wanted / (epsilon() + norm))
+
+    def get_config(self):
+        return {"min_value": self.min_value, "max_value": self.max_value, "rate": self.rate, "axis": self.axis}
+
+
+class MaxNorm(MinMaxNorm):
+    """w, scaled down where its norm along an axis is above a bound: w clip(|w|, 0, m) / (epsilon + |w|).
+
+    Arguments:
+        max_value: float, the bound. Default 2.
+        axis: as of MinMaxNorm.
+
+    Source: https://keras.io/api/layers/constraints
+    """
+
+    def __init__(self, max_value=2, axis=0):
+        super().__init__(max_value=max_value, axis=axis)
 
     def get_config(self):
         return {"max_value": self.max_value, "axis": self.axis}
@@ -48,7 +68,7 @@ class UnitNorm(Constraint):
     """w / (epsilon + |w|), the norm taken along an axis.
 
     Arguments:
-        axis: int or tuple of ints. Default 0.
+        axis: as of MinMaxNorm.
 
     Source: https://keras.io/api/layers/constraints
     """
@@ -57,15 +77,21 @@ class UnitNorm(Constraint):
         self.axis = axis
 
     def __call__(self, w):
-        return w / (epsilon() + ops.sqrt(ops.sum(ops.square(w), self.axis, keepdims=True)))
+        return w / (epsilon() + norm_of(w, self.axis))
 
     def get_config(self):
         return {"axis": self.axis}
 
 
-CLASSES = {c.__name__: c for c in (MaxNorm, NonNeg, UnitNorm)}
-ALIASES = {"max_norm": MaxNorm, "non_neg": NonNeg, "unit_norm": UnitNorm}
-max_norm, non_neg, unit_norm = MaxNorm, NonNeg, UnitNorm
+def norm_of(w, axis):
+    """The norm along one or more axes."""
+    axes = axis if isinstance(axis, int) else tuple(axis)
+    return ops.sqrt(ops.sum(ops.square(w), axes, keepdims=True))
+
+
+CLASSES = {c.__name__: c for c in (MaxNorm, MinMaxNorm, NonNeg, UnitNorm)}
+ALIASES = {"max_norm": MaxNorm, "min_max_norm": MinMaxNorm, "non_neg": NonNeg, "unit_norm": UnitNorm}
+max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 
 
 def get(identifier):

@@ -1,7 +1,10 @@
 """Penalties on weights or activations, which are added to the loss; functions over `gpubp.ops`."""
 
+import numpy as np
+
 from gpubp import ops
 from gpubp.names import lookup
+from gpubp.ops.registry import dims, value
 
 
 class Regularizer:
@@ -32,7 +35,7 @@ class L1L2(Regularizer):
     """
 
     def __init__(self, l1=0.0, l2=0.0):
-        self.l1, self.l2 = (factor(name, x) for name, x in (("l1", l1), ("l2", l2)))
+        self.l1, self.l2 = (not_negative(name, x) for name, x in (("l1", l1), ("l2", l2)))
 
     def __call__(self, x):
         penalties = []
@@ -66,15 +69,50 @@ class L2(L1L2):
         return {"l2": self.l2}
 
 
-def factor(name, value) -> float:
-    if not value >= 0:
-        raise ValueError(f"{name} must be at least 0; it is {value!r}")
-    return float(value)
+class OrthogonalRegularizer(Regularizer):
+    """The mean of |cosine| over all pairs of a matrix's rows, or columns, times a factor.
+
+    Arguments:
+        factor: float of at least 0. Default 0.01.
+        mode: "rows" or "columns", which are to be at right angles to each other. Default "rows".
+
+    Raises:
+        ValueError: for another mode or factor; at the call, for anything but a matrix.
+
+    Source: https://keras.io/api/layers/regularizers
+
+    >>> from gpubp.regularizers import OrthogonalRegularizer
+    >>> round(float(OrthogonalRegularizer(1.0)([[1.0, 0.0], [1.0, 1.0]])), 4)
+    0.7071
+    """
+
+    def __init__(self, factor=0.01, mode="rows"):
+        if mode not in ("rows", "columns"):
+            raise ValueError(f"OrthogonalRegularizer: mode is 'rows' or 'columns'; it is {mode!r}")
+        self.factor, self.mode = not_negative("factor", factor), mode
+
+    def __call__(self, x):
+        x = value(x)
+        if len(dims(x)) != 2:
+            raise ValueError(f"OrthogonalRegularizer takes a matrix; this has shape {dims(x)}")
+        x = ops.normalize(x if self.mode == "rows" else ops.transpose(x), 1)
+        n = x.shape[0]
+        cosines = ops.matmul(x, ops.transpose(x)) * (1 - np.eye(n, dtype=x.dtype))
+        return ops.sum(ops.abs(cosines)) * (self.factor / max(1, n * (n - 1)))
+
+    def get_config(self):
+        return {"factor": self.factor, "mode": self.mode}
 
 
-CLASSES = {c.__name__: c for c in (L1, L2, L1L2)}
-ALIASES = {"l1": L1, "l2": L2, "l1_l2": L1L2, "l1l2": L1L2}
-l1, l2, l1_l2 = L1, L2, L1L2
+def not_negative(name, number) -> float:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < float("inf"):
+        raise ValueError(f"{name} must be a number of at least 0; it is {number!r}")
+    return float(number)
+
+
+CLASSES = {c.__name__: c for c in (L1, L2, L1L2, OrthogonalRegularizer)}
+ALIASES = {"l1": L1, "l2": L2, "l1_l2": L1L2, "l1l2": L1L2, "orthogonal_regularizer": OrthogonalRegularizer}
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
 def get(identifier):

@@ -191,6 +191,10 @@ class Graph:
         """An array that the function uses but does not get as an argument: an input, so that it is never stale."""
         return self._once(("array", id(array)), array.shape, array.dtype, array=array)
 
+    def knows(self, name: str) -> bool:
+        """Whether its program has a scalar of this name."""
+        return name in self._scalars
+
     def scalar(self, name: str) -> Symbol:
         if name not in self._scalars:
             raise ValueError(f"{_users_line()}: {name!r} is known only inside of a model's training or prediction")

@@ -14,6 +14,7 @@ from gpubp.engine import trees
 from gpubp.engine.trace import Symbol
 from gpubp.engine.variables import Variable
 from gpubp.layers import sketch
+from gpubp.layers.input_spec import InputSpec
 from gpubp.ops.registry import RECORDING, dims, graph_of, value
 from gpubp.utils import next_seed
 
@@ -72,6 +73,7 @@ class Layer:
     """
 
     takes_integers = False  # whether inputs are indices, which stay integers
+    input_spec: InputSpec | None = None  # what inputs must be like; layers of one input set it when they are built
 
     def __init__(
         self,
@@ -236,11 +238,12 @@ class Layer:
         if not all(isinstance(d, int | np.integer) and d >= 0 for d in shape):
             raise ValueError(f"the weight {name!r} of the layer {self.name!r} can't have the shape {shape}")
         dtype = np.dtype(dtype or self.dtype)
-        made = initializers.get(initializer or ("glorot_uniform" if dtype.kind == "f" else "zeros"))
+        default = "glorot_uniform" if dtype.kind == "f" else "zeros"
+        made = initializers.get(default if initializer is None else initializer)
         drawn = MEMORY.taken(shape, dtype, f"the weight {name!r} of the layer {self.name!r}")
         if drawn is None:
             self.rng = self.rng or np.random.default_rng(next_seed())
-            drawn = np.asarray(initializers.draw(made, shape, self.rng), dtype)
+            drawn = np.asarray(initializers.draw(made, shape, self.rng, dtype), dtype)
         if drawn.shape != shape:
             raise ValueError(
                 f"the initializer of {name!r} in the layer {self.name!r} gives shape {drawn.shape}; it is to be {shape}"
@@ -306,6 +309,8 @@ class Layer:
 
     def _check_inputs(self, inputs):
         """Raises ValueError if the layer can't compute with inputs of these shapes."""
+        if self.input_spec is not None:
+            self.input_spec.check(self, inputs)
 
     def _penalised(self, outputs):
         if self.activity_regularizer is not None:

@@ -1,11 +1,14 @@
-"""The layers of a multilayer perceptron."""
+"""The layers of a multilayer perceptron, and those that hold a function."""
+
+import inspect
 
 import numpy as np
 
-from gpubp import activations, constraints, initializers, ops, regularizers
+from gpubp import activations, ops
 from gpubp.layers import sketch
 from gpubp.layers.base import Layer
-from gpubp.ops.registry import dims, graph_of
+from gpubp.layers.input_spec import InputSpec
+from gpubp.layers.weights import keep_options, make_weight, options_of
 
 
 class InputLayer(Layer):
@@ -41,8 +44,8 @@ class InputLayer(Layer):
         return inputs
 
     def get_config(self):
-        kept = {"shape": list(self.shape)}
-        return {"name": self.name, **kept, **({"dtype": "int64"} if self.input_dtype.kind == "i" else {})}
+        dtype = self.input_dtype.name
+        return {"name": self.name, "shape": list(self.shape), **({} if dtype == "float32" else {"dtype": dtype})}
 
     def __getstate__(self):
         return self.__dict__ | {"symbol": None, "_calls": []}
@@ -99,38 +102,15 @@ class Dense(Layer):
             raise ValueError(f"Dense: units must be a positive int; it is {units!r}")
         self.units, self.use_bias = int(units), use_bias
         self.activation = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.input_spec = InputSpec(min_ndim=2)
+        keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
 
     def build(self, input_shape):
-        self.kernel = self.add_weight(
-            (input_shape[-1], self.units),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
+        self.kernel = make_weight(self, "kernel", (input_shape[-1], self.units))
         if self.use_bias:
-            self.bias = self.add_weight(
-                (self.units,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-                name="bias",
-            )
-
-    def _check_inputs(self, inputs):
-        shape = (None, *dims(inputs)[1:])
-        if len(shape) < 2:
-            raise ValueError(f"the layer {self.name!r} takes inputs of shape (rows, ..., features); it got {shape}")
-        if self.built and shape[-1] != self.kernel.shape[0]:
-            raise ValueError(
-                f"the layer {self.name!r} takes inputs of shape (rows, ..., {self.kernel.shape[0]}); it got {shape}"
-            )
+            self.bias = make_weight(self, "bias", (self.units,))
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
     def call(self, inputs):
         x = ops.matmul(inputs, self.kernel)
@@ -142,83 +122,46 @@ class Dense(Layer):
             "units": self.units,
             "activation": activations.name_of(self.activation),
             "use_bias": self.use_bias,
-            **serialized(self, "kernel", "bias"),
+            **options_of(self, "kernel", "bias"),
         }
 
 
-class Activation(Layer):
-    """Applies an activation to each element, or along the last axis for softmax.
-
-    Arguments:
-        activation: name or function.
-    """
-
-    def __init__(self, activation, **others):
-        super().__init__(**others)
-        self.activation = activations.get(activation)
+class Identity(Layer):
+    """The inputs as they are."""
 
     def call(self, inputs):
-        return self.activation(inputs)
-
-    def get_config(self):
-        return {**super().get_config(), "activation": activations.name_of(self.activation)}
+        return inputs
 
 
-class Dropout(Layer):
-    """In training sets each element to 0 with probability `rate` and divides the others by 1 - rate.
-
-    Which are kept is a function of (seed, layer, step, row, column), the same on every device.
+class Lambda(Layer):
+    """Applies a function that is written in `gpubp.ops`. Files can't keep it: for them write a class.
 
     Arguments:
-        rate: float in [0, 1).
-        noise_shape: tuple that broadcasts to the inputs' shape, None where it is as they are. Default that shape.
-        seed: taken for compatibility: masks follow from the model's seed. Default None.
+        function: called with the inputs, and with `training` if it takes that.
+        output_shape: taken for compatibility: the shape follows from the function.
+        arguments: dict of further arguments of the function. Default none.
 
     Raises:
-        ValueError: if `rate` is not in [0, 1).
+        TypeError: if `function` can't be called.
 
-    Source: N. Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15, 2014.
+    Source: https://keras.io/api/layers/core_layers/lambda
+
+    >>> import numpy as np
+    >>> from gpubp import layers, ops
+    >>> layers.Lambda(ops.square)(np.array([[1.0, -3.0]])).tolist()
+    [[1.0, 9.0]]
     """
 
-    def __init__(self, rate: float, noise_shape=None, seed=None, **others):
+    def __init__(self, function, output_shape=None, arguments: dict | None = None, **others):
         super().__init__(**others)
-        if isinstance(rate, bool) or not 0 <= rate < 1:
-            raise ValueError(f"Dropout: rate must be in [0, 1); it is {rate!r}")
-        self.rate, self.noise_shape, self.seed = float(rate), noise_shape, seed
+        if not callable(function):
+            raise TypeError(f"Lambda takes a function; this is {function!r}")
+        self.function, self.arguments = function, dict(arguments or {})
+        self._passes_training = "training" in inspect.signature(function).parameters
 
     def call(self, inputs, training=False):
-        if not training or self.rate == 0:
-            return inputs
-        keep = random_keep(self, inputs, self.rate, self.noise_shape)
-        return ops.where(keep, inputs * (1 / (1 - self.rate)), 0.0)
+        arguments = self.arguments | ({"training": training} if self._passes_training else {})
+        return self.function(inputs, **arguments)
 
     def get_config(self):
-        kept = {name: x for name, x in (("noise_shape", self.noise_shape), ("seed", self.seed)) if x is not None}
-        return {**super().get_config(), "rate": self.rate, **kept}
-
-
-def random_keep(layer, inputs, rate, noise_shape=None):
-    """True with probability 1 - rate for each element of the inputs' shape, or of `noise_shape`, which broadcasts.
-
-    Raises ValueError outside of a model's training, where there is no step to draw for.
-    """
-    graph = graph_of(inputs)
-    if graph is None:
-        raise ValueError(f"the layer {layer.name!r} draws random numbers only inside of a model's training")
-    shape = dims(inputs)
-    if noise_shape is not None:
-        shape = tuple(d if n is None else n for d, n in zip(shape, noise_shape, strict=True))
-    seed, step = graph.scalar("seed"), graph.scalar("step")
-    return ops.random_keep(seed, step, shape=shape, rate=rate, stream=graph.draw(layer.stream))
-
-
-def serialized(layer, *weights: str) -> dict:
-    """The configuration of the initializers, regularizers and constraints of weights, those left out that are none."""
-    described = {}
-    for weight in weights:
-        described[f"{weight}_initializer"] = initializers.serialize(getattr(layer, f"{weight}_initializer"))
-        for kind in (regularizers, constraints):
-            name = f"{weight}_{kind.__name__.rpartition('.')[2].removesuffix('s')}"
-            if getattr(layer, name, None) is not None:
-                described[name] = kind.serialize(getattr(layer, name))
-    return described
+        return {**super().get_config(), "function": self.function, "arguments": self.arguments}

@@ -104,7 +104,7 @@ from gpubp.ops.logic import (
     where,
 )
 from gpubp.ops.padding import pad, slice_update
-from gpubp.ops.random import random_keep
+from gpubp.ops.random import random_keep, random_normal
 from gpubp.ops.reductions import (
     all,
     any,
@@ -134,4 +134,4 @@ from gpubp.ops.shaping import (
 )
 from gpubp.ops.slicing import flip, getitem, roll, slice, split, unstack
 from gpubp.ops.sorting import argsort, in_top_k, sort, top_k
-from gpubp.ops.statistics import norm, std, var
+from gpubp.ops.statistics import norm, normalize, std, var

@@ -114,10 +114,10 @@ scatter_add: Op = register(
 """Zeros with `n` elements along an axis, to which each update is added at its index, in their order."""
 
 
-def _checked(index, depth):
+def _checked(index, depth, what="label"):
     wrong = (index < 0) | (index >= depth)
     if wrong.any():
-        raise IndexError(f"the label {index[wrong].flat[0]} is not in 0..{int(np.max(depth)) - 1}")
+        raise IndexError(f"the {what} {index[wrong].flat[0]} is not in 0..{int(np.max(depth)) - 1}")
     return index
 
 
@@ -125,7 +125,7 @@ check_index = pointwise(
     "check_index",
     "checked_index(ctx, row, {0}, {1})",
     _checked,
-    lambda dy, y, index, depth: (None, None),
+    lambda dy, y, index, depth, **attrs: (None, None),
     smooth=False,
     examples=(((np.array([0, 4, 2]), np.array(5)), {}),),
 )

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from gpubp.ops.philox import keep_mask, keep_threshold
+from gpubp.ops.philox import keep_mask, keep_threshold, normal
 from gpubp.ops.registry import register
 from gpubp.ops.shapes import size
 
 
 def _matrix(shape):
-    """Rows and columns, as which masks of any shape are drawn."""
-    return shape[0], size(shape[1:])
+    """Rows and columns, as which numbers of any shape are drawn."""
+    return (shape[0], size(shape[1:])) if shape else (1, 1)
 
 
 def _keep(seed, step, shape, rate, stream):
@@ -17,16 +17,39 @@ def _keep(seed, step, shape, rate, stream):
     return keep_mask(int(seed), stream, int(step), rows, columns, rate).reshape(shape)
 
 
-random_keep = register(
+def _normal(seed, step, shape, stream, dtype):
+    rows, columns = _matrix(shape)
+    return normal(int(seed), stream, int(step), rows, columns, dtype).reshape(shape)
+
+
+def _draw(name, **rules):
+    return register(
+        name,
+        shape=lambda seed, step, shape, **attrs: tuple(shape),
+        gradient=lambda dy, y, seed, step, **attrs: (None, None),
+        common=(),
+        kernel=f"random.{name}",
+        views=lambda seed, step, out, **attrs: ((1,), (1,), _matrix(out)),
+        smooth=False,
+        **rules,
+    )
+
+
+random_keep = _draw(
     "random_keep",
-    shape=lambda seed, step, shape, rate, stream: tuple(shape),
     reference=_keep,
-    gradient=lambda dy, y, seed, step, shape, rate, stream: (None, None),
-    dtype=lambda seed, step, shape, rate, stream: np.dtype(bool),
-    common=(),
-    kernel="random.random_keep",
-    views=lambda seed, step, out, shape, rate, stream: ((1,), (1,), _matrix(out)),
+    dtype=lambda seed, step, **attrs: np.dtype(bool),
     options=lambda seed, step, out, shape, rate, stream: (stream, keep_threshold(rate)),
-    smooth=False,
     examples=(((np.array(7), np.array(3)), {"shape": (3, 11), "rate": 0.4, "stream": 2}),),
+)
+
+random_normal = _draw(
+    "random_normal",
+    reference=_normal,
+    dtype=lambda seed, step, dtype, **attrs: np.dtype(dtype),
+    options=lambda seed, step, out, shape, stream, dtype: (stream,),
+    examples=(
+        ((np.array(7), np.array(3)), {"shape": (3, 11), "stream": 2, "dtype": "float32"}),
+        ((np.array(-7), np.array(1 << 40)), {"shape": (2, 3, 4), "stream": 0, "dtype": "float64"}),
+    ),
 )

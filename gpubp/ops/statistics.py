@@ -1,6 +1,7 @@
 """Variances and norms. Where a root is taken of 0 its gradient, which is not defined there, is 0."""
 
-from gpubp.ops.elementwise import abs, power, sqrt, square
+from gpubp import config
+from gpubp.ops.elementwise import abs, maximum, power, rsqrt, sqrt, square
 from gpubp.ops.logic import cast, equal, not_equal, where
 from gpubp.ops.reductions import max, mean, min, sum
 from gpubp.ops.registry import dims, value
@@ -47,6 +48,25 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if len(axes) == 2 and ord in (1, -1, float("inf"), -float("inf")):
         return _matrix_norm(x, ord, tuple(a % len(dims(x)) for a in axes), keepdims)
     raise ValueError(f"norm: ord {ord!r} over {len(axes)} axes of shape {public(dims(x))} is not supported")
+
+
+def normalize(x, axis=-1, order=2, epsilon=None):
+    """x divided by its norm along an axis, or by epsilon where that is larger.
+
+    Arguments:
+        x: array.
+        axis: int. Default -1.
+        order: of the norm, an int of at least 1. Default 2.
+        epsilon: default `config.epsilon()`.
+
+    >>> from gpubp import ops
+    >>> ops.normalize([3.0, 4.0]).round(2).tolist()
+    [0.6, 0.8]
+    """
+    x, epsilon = value(x), config.epsilon() if epsilon is None else epsilon
+    if order == 2:
+        return x * rsqrt(maximum(sum(square(x), axis, keepdims=True), epsilon**2))
+    return x / maximum(norm(x, order, axis, keepdims=True), epsilon)
 
 
 def _vector_norm(x, ord, axis, keepdims):

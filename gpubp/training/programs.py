@@ -104,6 +104,8 @@ class Builder:
         self.scalars = {name: self.layout.add(SCALARS, (), dtype) for name, dtype in names.items()}
         self.divisor: Any = None  # where the update finds what to divide the gradients by
         self.tallies: list[Tally] = []
+        # What layers assign to variables waits beside them, until the loss is known to be finite: (variable, there).
+        self.aside: list[tuple[Operand, Operand]] = []
 
     def graph(self) -> Graph:
         return Graph(self.scalars, self.store)
@@ -121,8 +123,9 @@ class Builder:
         return [(made.batch[key], total) for key, total in sums.items()]
 
     def record(self) -> Part:
-        """Adds the batch's sums to those of the interval that a reader fetches."""
-        graph, assigned = self.graph(), []
+        """Adds the batch's sums to those of the interval that a reader fetches; assigns what layers did."""
+        graph = self.graph()
+        assigned = [(place, graph.input(aside)) for place, aside in self.aside]
         for tally in self.tallies:
             for key, total in tally.total.items():
                 assigned.append((total, graph.input(total) + graph.input(tally.batch[key])))
@@ -316,8 +319,11 @@ def _forward_backward(build: Builder, sources: Sources, places, accumulate: bool
         kept = [(place, graph.input(place) + new) for place, new in [*kept, (build.divisor, measured.divisor)]]
     if build.model.check_numerics:
         kept = [(place, _checked(new)) for place, new in kept]
-    assigned = [(v.place, new) for v, new in graph.assignments.items()]
-    return build.plan("forward_backward", [*kept, *measured.assigned, *assigned])
+    for variable, new in graph.assignments.items():
+        aside = build.layout.add(DATA, variable.shape, variable.dtype)
+        build.aside.append((variable.place, aside))
+        kept.append((aside, new))
+    return build.plan("forward_backward", [*kept, *measured.assigned])
 
 
 def _checked(gradient):

@@ -9,7 +9,7 @@ from gpubp.kernels.cpu.flags import FAST, jit
 inlined = nb.njit(nogil=True, forceinline=True, **FAST)
 
 # Repeated, not imported: what is compiled is kept under a name that knows of changes in this folder alone.
-MASK, SHUFFLE, SORT_LIMIT = 0, 2, 4096
+MASK, NOISE, SHUFFLE, SORT_LIMIT = 0, 1, 2, 4096
 
 # Numba widens uint32 arithmetic to 64 bits, and int64 with uint64 to float64: hence the casts.
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -63,6 +63,37 @@ def keep_mask(out, seed, stream, step, threshold, first_row=0):
 def _kept(words, j, threshold):
     half = words[j // 2] >> np.uint32(16 * (j % 2)) & np.uint32(0xFFFF)
     return half >= threshold
+
+
+@jit
+def normal(out, seed, stream, step, first_row=0):
+    """Fill a float array (rows, columns) with standard normal numbers, computed in its dtype."""
+    rows, columns = out.shape
+    dtype = out.dtype.type
+    for row in range(rows):
+        for pair in range(columns // 2):
+            words = _words(seed, NOISE, stream, step, first_row + row, pair)
+            out[row, 2 * pair], out[row, 2 * pair + 1] = _normal_pair(words, dtype, out.itemsize)
+        if columns % 2:
+            words = _words(seed, NOISE, stream, step, first_row + row, columns // 2)
+            out[row, columns - 1] = _normal_pair(words, dtype, out.itemsize)[0]
+
+
+@inlined
+def _normal_pair(words, dtype, itemsize):
+    """The two numbers that Box and Muller make of four words."""
+    radius = np.sqrt(dtype(-2) * np.log(dtype(1) - _uniform(words[0], words[1], dtype, itemsize)))
+    angle = dtype(2 * np.pi) * _uniform(words[2], words[3], dtype, itemsize)
+    return radius * np.cos(angle), radius * np.sin(angle)
+
+
+@inlined
+def _uniform(high, low, dtype, itemsize):
+    """The highest 24 or 53 of 64 bits as a number in [0, 1)."""
+    whole = np.uint64(high) << _WORD | np.uint64(low)
+    if itemsize == 4:
+        return dtype(np.uint32(whole >> np.uint64(40))) * dtype(2.0**-24)
+    return dtype(whole >> np.uint64(11)) * dtype(2.0**-53)
 
 
 @jit

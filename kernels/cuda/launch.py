@@ -170,4 +170,5 @@ WRITTEN = {
     "shaping.read_walk": _tiles,
     "gather.take_sparse_rows": _a_warp_a_row,
     "random.random_keep": lambda shape: _one_an_element((shape[0], -(-shape[1] // 8))),
+    "random.random_normal": lambda shape: _one_an_element((shape[0], -(-shape[1] // 2))),
 }

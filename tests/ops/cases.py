@@ -183,6 +183,15 @@ REDUCING = [
     case("cumsum", (X,), lambda o, x: o.cumsum(x, axis=1)),
     case("cumsum", (CUBE,), lambda o, x: o.cumsum(x, axis=0)),
     case("cumsum", (X,), lambda o, x: o.cumsum(x)),
+    *(
+        case(
+            "normalize",
+            (X,),
+            lambda o, x, k=k: o.normalize(x, order=k),
+            lambda o, x, k=k: x / o.sum(o.abs(x) ** k, -1, keepdims=True) ** (1 / k),
+        )
+        for k in (1, 2, 3)
+    ),
     case("norm", (X,), lambda o, x: o.norm(x), lambda o, x: o.linalg.norm(x)),
     case("norm", (X,), lambda o, x: o.norm(x, axis=1), lambda o, x: o.linalg.norm(x, axis=1)),
     case("norm", (CUBE,), lambda o, x: o.norm(x, axis=(1, 2)), lambda o, x: o.linalg.norm(x, axis=(1, 2))),
