@@ -101,7 +101,7 @@ class Sequential(Model):
         self.inputs, self.outputs = self._chain[0], self._chain[-1]
         self.built = bool(self.layers)
         if self._runners:
-            self._runners = {}
+            self._runners, self._quick = {}, {}
 
     def call(self, inputs):
         """The output of the last layer, in ops."""

@@ -26,6 +26,21 @@ class Gate:
                 self._readers -= not mine
                 self._turn.notify_all()
 
+    def enter(self) -> bool:
+        """Comes in as a reader if nobody writes; whether it has. `leave` must follow then."""
+        with self._turn:
+            if self._writer is not None:
+                return False
+            self._readers += 1
+            return True
+
+    def leave(self):
+        """Goes out again after `enter`."""
+        with self._turn:
+            self._readers -= 1
+            if not self._readers:
+                self._turn.notify_all()
+
     @contextmanager
     def exclusive(self):
         """For one that changes something."""

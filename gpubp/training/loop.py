@@ -285,13 +285,19 @@ def evaluate(runner: Runner, rows) -> dict[str, float]:
     return runner.means()
 
 
+def outputs_for(runner: Runner, n: int) -> list:
+    """Arrays on the device for the outputs of n rows."""
+    device, outs = runner.executor.memory.device, []
+    for place in runner.outputs:
+        raw = device.alloc(place.bytes(n))[: place.bytes(n)]
+        outs.append(raw.view(place.dtype).reshape(at(place.shape, n)))
+    return outs
+
+
 def predict(runner: Runner, rows) -> list[np.ndarray]:
     """The outputs for all rows."""
-    device, n = runner.executor.memory.device, len(rows)
-    outs = []
-    for place in runner.outputs:
-        shape = at(place.shape, n)
-        outs.append(device.alloc(place.bytes(n))[: place.bytes(n)].view(place.dtype).reshape(shape))
+    device = runner.executor.memory.device
+    outs = outputs_for(runner, len(rows))
     runner.bind({place.segment: out for place, out in zip(runner.outputs, outs, strict=True)})
     read_all(runner, rows, "prediction")
     return [device.download(out) for out in outs]

@@ -9,6 +9,7 @@ from gpubp.kernels.cpu.flags import jit, ordered
 from gpubp.kernels.cpu.native import DGEMM, SGEMM, double
 
 SMALL = 128  # products of at most so many multiplications take longer to hand over to BLAS than to compute
+WIDE = 64  # columns from which one row is multiplied faster here than by BLAS, which packs the other matrix first
 I64 = ir.IntType(64)
 # BLAS's arguments that are integers of 32 bits, characters or numbers: all go by reference.
 BITS = {1: 8, 2: 8, 3: 32, 4: 32, 5: 32, 6: None, 8: 32, 10: 32, 11: None, 13: 32}
@@ -59,6 +60,9 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
                 tb,
             )
         return
+    if m == 1 and n >= WIDE and not ta and not tb and count == 1 and scale == 1 and keep == 0:
+        _row(a[0], b, c[0])
+        return
     blas = ctx[SGEMM] if c.itemsize == 4 else ctx[DGEMM]
     for batch in range(count):
         call_gemm(
@@ -77,6 +81,22 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
             c.ctypes.data + batch * stride_c * c.itemsize,
             ldc,
         )
+
+
+@jit
+def _row(a, b, c):
+    """c = a B, eight rows of B at a time: B is read once, in the order in which it lies."""
+    n, k = c.shape[0], a.shape[0]
+    c[:] = 0
+    whole = k - k % 8
+    for p in range(0, whole, 8):
+        a0, a1, a2, a3, a4, a5, a6, a7 = a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4], a[p + 5], a[p + 6], a[p + 7]
+        for j in range(n):
+            low = a0 * b[p, j] + a1 * b[p + 1, j] + a2 * b[p + 2, j] + a3 * b[p + 3, j]
+            c[j] += low + (a4 * b[p + 4, j] + a5 * b[p + 5, j] + a6 * b[p + 6, j] + a7 * b[p + 7, j])
+    for p in range(whole, k):
+        for j in range(n):
+            c[j] += a[p] * b[p, j]
 
 
 @jit

@@ -78,6 +78,23 @@ class CPU:
             raise Stopped(done, table.instructions[self.context[native.FAILED_ROW]].name)
         return done
 
+    def repeat(self, rows: int):
+        """A function that runs one batch of `rows` rows on the arrays that are bound now, as often as it is called.
+
+        It returns whether all went well. What moves from batch to batch elsewhere stays where it is.
+        """
+        table = self._table(rows, None)
+        self._set_context(self.callers)
+        arguments = np.array(self._arguments(table, table.starts, table.guard, table.moves[:0], 1), np.int64)
+        run, status, context, places = self._run, self.context, self.context.ctypes.data, arguments.ctypes.data
+
+        def again(kept=(table, arguments, dict(self.memory.buffers))):  # which the addresses are of
+            status[native.STATUS] = native.OK
+            run(context, places)
+            return status[native.STATUS] == native.OK
+
+        return again
+
     def seconds(self, rows: int, stretch: range, times: int) -> float:
         """The mean duration of a stretch of the program's instructions, run `times` times on one batch of `rows` rows.
 
@@ -107,7 +124,14 @@ class CPU:
         """Runs the rows of the table that begin at `starts`, `steps` times; the seconds that it took."""
         self.context[native.STATUS] = native.OK
         self._set_context(self.callers)
-        self.arguments[:] = (
+        self.arguments[:] = self._arguments(table, starts, guard, moves, steps)
+        start = time.perf_counter()
+        self._run(self.context.ctypes.data, self.arguments.ctypes.data)
+        return time.perf_counter() - start
+
+    def _arguments(self, table, starts, guard, moves, steps) -> tuple[int, ...]:
+        """What the compiled loop gets, as `interpreter` names it."""
+        return (
             table.code.ctypes.data,
             starts.ctypes.data,
             len(starts),
@@ -117,9 +141,6 @@ class CPU:
             steps,
             0,
         )
-        start = time.perf_counter()
-        self._run(self.context.ctypes.data, self.arguments.ctypes.data)
-        return time.perf_counter() - start
 
     def _set_context(self, segments):
         """Tells the kernels where segments are: the program's own stay where they are, the caller's come and go."""
