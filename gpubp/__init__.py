@@ -3,6 +3,7 @@
 from gpubp import activations as activations
 from gpubp import config as config
 from gpubp import constraints as constraints
+from gpubp import datasets as datasets
 from gpubp import initializers as initializers
 from gpubp import layers as layers
 from gpubp import losses as losses
