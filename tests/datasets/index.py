@@ -40,7 +40,7 @@ class Index:
 @contextlib.contextmanager
 def serving():
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             status, headers, body = index.answer(self.path, self.headers)
             self.send_response(status)
             for name, value in headers.items():
