@@ -2,6 +2,8 @@
 
 import dataclasses
 import io
+import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -158,6 +160,18 @@ def test_flights_that_never_arrived_are_left_out_and_so_is_what_gives_the_answer
     (x, y), _ = load(departed=True, test_split=0)
     assert x.number_names[-2:] == ("dep_time", "dep_delay")
     assert x[y == -8].numbers.tolist() == [[3, 4, 600, 745, 733, 6, 0, 558, -2]]
+
+
+def test_sets_are_imported_when_they_are_used():
+    code = """
+import sys, gpubp as keras
+assert "gpubp.datasets" not in sys.modules
+assert keras.datasets.mnist.load_data.__name__ == "load_data"
+assert not {"pyarrow", "urllib.request"} & set(sys.modules)
+assert not hasattr(keras, "dataset")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 @SETS
