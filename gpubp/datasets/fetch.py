@@ -43,7 +43,7 @@ def fetch(source: Source, folder: Path) -> Path:
     for place in links:
         if Path(place, source.file).is_file():
             return Path(place, source.file)
-    reasons = [f"{source.file} is not in {place}" for place in ([own] if own else []) + links]
+    reasons = [f"{source.file} is not in {_without_login(place)[0]}" for place in ([own] if own else []) + links]
     logger.info("fetching %s (%.1f MB) ...", source.title, source.size / 1e6)
     for index in _indexes(settings):
         address, login = _without_login(f"{index.rstrip('/')}/{source.package}/")

