@@ -1,5 +1,8 @@
 """gpubp trains multilayer perceptrons by running each training step as a compiled program."""
 
+import importlib as _importlib
+import typing as _typing
+
 from gpubp import activations as activations
 from gpubp import callbacks as callbacks
 from gpubp import config as config
@@ -29,3 +32,13 @@ from gpubp.models import Sequential as Sequential
 from gpubp.models import clone_model as clone_model
 from gpubp.saving import load_model as load_model
 from gpubp.utils import set_random_seed as set_random_seed
+
+if _typing.TYPE_CHECKING:
+    from gpubp import datasets as datasets
+
+
+def __getattr__(name: str):
+    """Imports `gpubp.datasets` at its first use: what reads archives would be a fifth of the time that gpubp takes."""
+    if name == "datasets":
+        return _importlib.import_module("gpubp.datasets")
+    raise AttributeError(f"module 'gpubp' has no attribute {name!r}")
