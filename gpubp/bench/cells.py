@@ -26,6 +26,7 @@ class Cell:
         options: of the task.
         dataset: the name of a real data set. Default random rows.
         axis: of a family that grows something, what grows, and to what. Default nothing.
+        per: steps that a sample consists of, by which its seconds are divided where they are shown. Default 1.
         repeats: of tasks that begin with a process. Default 3.
         cold: whether caches are empty. Default False.
     """
@@ -41,6 +42,7 @@ class Cell:
     options: dict[str, Any] = field(default_factory=dict)
     dataset: str | None = None
     axis: tuple[str, int] | None = None
+    per: int = 1
     repeats: int = 3
     cold: bool = False
 

@@ -29,9 +29,9 @@ def steps(threads: int) -> Iterator[Cell]:
     """Training steps: the cases that are judged, then variations of the middle ones."""
     more = 0 if threads == 1 else 50  # further threads are worth less
     for k, case in enumerate(PLAIN):
-        yield Cell("step", case.name, 100 - k - more, "step", case, (*LOOPS, FLOOR), threads=threads)
+        yield Cell("step", case.name, 100 - k - more, "step", case, (*LOOPS, FLOOR), threads=threads, per=case.steps)
     for case in UNUSUAL:
-        yield Cell("step", case.name, 70 - more, "step", case, (*LOOPS, FLOOR), threads=threads)
+        yield Cell("step", case.name, 70 - more, "step", case, (*LOOPS, FLOOR), threads=threads, per=case.steps)
 
 
 def predictions(threads: int) -> Iterator[Cell]:
@@ -87,13 +87,13 @@ def rooflines(threads: int) -> Iterator[Cell]:
 
 
 def growth(threads: int) -> Iterator[Cell]:
-    """Time and memory as batch, width, depth and rows grow; threads grow from one run of `steps` to the next."""
+    """The time of a step, of rows that of an epoch, and the memory as each of them grows alone."""
     grown = [("batch", b, replace(GROWING, batch=b, steps=4)) for b in BATCHES]
     grown += [("width", w, replace(GROWING, widths=(64, w, w, 10), steps=4)) for w in WIDTHS]
     grown += [("depth", d, replace(GROWING, widths=(64, *d * [256], 10), steps=4)) for d in DEPTHS]
     for axis, to, case in grown:
         name, way = f"{axis} {to:,}", (axis, to)
-        yield Cell("growth", name, 40, "step", case, FEW, 3, threads, axis=way)
+        yield Cell("growth", name, 40, "step", case, FEW, 3, threads, axis=way, per=case.steps)
         yield Cell("growth of memory", name, 20, "stages", case, FEW, 5, threads, axis=way, repeats=1)
     for rows in ROWS:
         case = replace(DIGITS, steps=rows // DIGITS.batch)
@@ -101,7 +101,6 @@ def growth(threads: int) -> Iterator[Cell]:
 
 
 FAMILIES = (steps, predictions, fits, processes, sizes, rooflines, growth)
-NAMES = tuple(dict.fromkeys(cell.family for family in FAMILIES for cell in family(1)))
 
 
 def cells(threads: list[int]) -> list[Cell]:
@@ -114,3 +113,6 @@ def cells(threads: list[int]) -> list[Cell]:
 def net(case: Case) -> str:
     """The widths alone."""
     return case.name.split(",")[0]
+
+
+NAMES = tuple(dict.fromkeys(cell.family for family in FAMILIES for cell in family(1)))

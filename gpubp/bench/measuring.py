@@ -90,7 +90,7 @@ def _life(cell: Cell, name: str, file: Path) -> tuple[str | None, dict, dict[str
     with begin(cell, name, file) as process:
         if process.missing:
             return process.missing, {}, {}
-        values = {"import_seconds": clock.pause()}
+        values: dict[str, float | None] = {"import_seconds": clock.pause()}
         imported = process.memory()
         told = clock.during(process.ask)
         if "missing" in told:

@@ -43,7 +43,7 @@ class Process:
         self.cache = TemporaryDirectory(prefix="gpubp-bench-") if cold else None
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(Path(__file__).with_name("launch.py"))],
-            env=environment(threads, self.cache and self.cache.name),
+            env=environment(threads, self.cache.name if self.cache else None),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -88,6 +88,8 @@ class Process:
         return self
 
     def __exit__(self, *_):
+        assert self.process.stdin
+        assert self.process.stdout
         with suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.wait()

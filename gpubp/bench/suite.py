@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from gpubp.bench.cells import Cell
 from gpubp.bench.contenders import LIBRARIES, OWN
@@ -75,7 +76,7 @@ class Run:
 
     def __init__(self, settings: Settings, file: Path | None = None, say: Callable[[str], None] = print):
         self.settings, self.file, self.say = settings, file, say
-        self.document = {
+        self.document: dict[str, Any] = {
             "format": FORMAT,
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": machine(),
@@ -149,7 +150,7 @@ class Budget:
 
 def _plain(cell: Cell, results: dict[str, Result], missing: dict[str, str], wrong: list[str]) -> dict:
     """A cell's results as JSON knows them."""
-    kept = ("family", "name", "task", "threads", "options", "dataset", "axis", "cold")
+    kept = ("family", "name", "task", "threads", "options", "dataset", "axis", "cold", "per")
     contenders = {name: asdict(result) | {"summary": result.summary()} for name, result in results.items()}
     whole = asdict(cell)
     return {k: whole[k] for k in kept} | {

@@ -23,10 +23,10 @@ def table(cell: Cell, results: dict[str, Result], missing: dict[str, str], wrong
 
 def _column(what: str, result: Result, first: Result, cell: Cell) -> str:
     """Such as "2.26 ms ± 3% (1.00)"; of steps the time of one, by the wall and by the processor's clock."""
-    spread, steps = result.summary()[what], cell.case.steps if cell.task == "step" else 1
+    spread = result.summary()[what]
     unit = "B" if what.endswith("bytes") else "s"
     label = "" if what in ("seconds", "bytes") else f"{what.rsplit('_', 1)[0]} "
-    middle = spread["median"] / steps
+    middle = spread["median"] / (cell.per if what == "seconds" else 1)
     text = f"{label}{human(middle, unit)}"
     if unit == "s" and spread["median"]:
         text += f" ± {(spread['high'] - spread['low']) / 2 / spread['median']:.0%}"

@@ -58,6 +58,8 @@ def fit(find: Make, case: Case, problem: Problem, epochs: int, target: float, **
 
     `curve` holds seconds and score after each epoch; `seconds` is None if the target was not reached.
     """
+    if problem.x_test is None or problem.y_test is None:
+        raise ValueError("a score needs test data")
     kind, curve, spent = find(), [], 0.0
     start = time.perf_counter()
     contender = kind(case, problem)
@@ -90,7 +92,7 @@ def stages(find: Make, case: Case, problem: Problem, **_) -> Iterator[dict]:
 def instructions(find: Make, case: Case, problem: Problem, **_) -> Iterator[dict]:
     """What `explain(analyze=True)` finds in gpubp's program of a step."""
     contender = find()(case, problem)
-    yield introduction(contender) | {"explanation": contender.model.explain(case.batch, analyze=True).to_dict()}
+    yield introduction(contender) | {"explanation": contender.explain()}
 
 
 TASKS = {task.__name__: task for task in (step, predict, fit, stages, instructions)}

@@ -45,6 +45,10 @@ class Contender:
         """The probabilities of the classes, (rows, classes), or what is predicted, (rows, 1)."""
         raise NotImplementedError
 
+    def explain(self) -> dict:
+        """The costs of each instruction of a step."""
+        raise UnableError(f"{type(self).__name__} does not tell what a step consists of")
+
     def batches(self) -> list[np.ndarray]:
         """The rows of each batch, the last one as short as it comes out."""
         return np.split(self.order, range(self.case.batch, len(self.order), self.case.batch))

@@ -3,6 +3,7 @@
 from functools import partial
 from itertools import product
 from time import perf_counter
+from typing import Any
 
 import jax
 import numpy as np
@@ -43,7 +44,8 @@ class Jit(Contender):
 
     def _choose_parameters(self):
         flat, unravel = ravel_pytree(self.initial)
-        self.parameters, self.tree = (flat, unravel) if self.flat else (self.initial, lambda p: p)
+        self.parameters: Any = flat if self.flat else self.initial
+        self.tree: Any = unravel if self.flat else lambda p: p
 
     def reset(self):
         zeros = [jax.tree.map(jnp.zeros_like, self.parameters) for _ in range(2)]
@@ -118,10 +120,6 @@ class Scan(Jit):
 
     unroll = 1
 
-    @property
-    def note(self):
-        return f"{'flat vector' if self.flat else 'list of arrays'}, unroll={self.unroll}"
-
     def tune(self):
         seconds = {}
         for self.flat, self.unroll in product((False, True), (1, 2)):
@@ -139,6 +137,7 @@ class Scan(Jit):
 
     def build(self):
         self._choose_parameters()
+        self.note = f"{'flat vector' if self.flat else 'list of arrays'}, unroll={self.unroll}"
         self.run = jax.jit(self._scan, donate_argnums=0)
 
     def _scan(self, state, order, x, y):

@@ -56,6 +56,9 @@ class Gpubp(Contender):
     def predict(self, x):
         return self.predictor.predict(x, verbose=0)
 
+    def explain(self):
+        return self.model.explain(self.case.batch, analyze=True).to_dict()
+
 
 class OnBatch(Gpubp):
     """All rows as one batch."""

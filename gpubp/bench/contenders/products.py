@@ -17,13 +17,12 @@ class Products(Gpubp):
         super().__init__(case, problem)
         store, program = self.model._ready(), self.model.program(case.batch)
         parts = [replace(p, code=[i for i in p.code if i.op and i.op.name == "matmul"]) for p in program.parts]
-        found, wanted = (
-            sum(len(p.code) for p in parts),
-            3 * len(case.layers) - 1,
-        )  # two a layer backwards, but the first
+        found = sum(len(p.code) for p in parts)
+        wanted = 3 * len(case.layers) - 1  # two of each layer backwards, but one of the first
         if found != wanted:
             raise UnableError(f"the program holds {found} products by themselves, not {wanted}: the rest is fused")
-        self.executor = executor_class("auto")(replace(program, parts=parts, moving={}), store.device, store)
+        alone = replace(program, parts=parts, moving={})
+        self.executor = executor_class("auto", store.device)(alone, store.device, store)
         self.executor.memory.bind(x=problem.x, y=problem.y, order=problem.order)
 
     def epoch(self):

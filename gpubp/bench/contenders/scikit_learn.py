@@ -54,7 +54,7 @@ class ScikitLearn(Contender):
 class Estimator(Contender):
     """MLPClassifier with its defaults, `fit` as users call it; only the number of epochs is given."""
 
-    packages = ("scikit-learn",)
+    packages: tuple[str, ...] = ("scikit-learn",)
     note = f"defaults, {EPOCHS} epochs"
     kind = MLPClassifier
 
