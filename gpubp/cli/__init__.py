@@ -1,4 +1,4 @@
-"""The command `gpubp`: train, evaluate, predict, explain, doctor.
+"""The command `gpubp`: train, evaluate, predict, explain, doctor, bench, bench-report.
 
 With --json a command prints one JSON document on standard output and nothing else there; progress goes to standard
 error. Exit codes: 0, it worked; 1, it failed: data or a model that can't be read, a loss that is not finite, a doctor's
@@ -14,12 +14,13 @@ from typing import Annotated
 import typer
 
 from gpubp.cli.applying import evaluate, predict
+from gpubp.cli.benching import bench, bench_report
 from gpubp.cli.errors import Commands
 from gpubp.cli.inspecting import doctor, explain
 from gpubp.cli.training import train
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (train, evaluate, predict, explain, doctor):
+for command in (train, evaluate, predict, explain, doctor, bench, bench_report):
     app.command()(command)
 
 
