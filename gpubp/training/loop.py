@@ -230,11 +230,11 @@ class ArrayTraining(Training):
         model, watchers: as of `Training`.
         runner: of the model's training program.
         rows: the data.
-        shuffle: whether each epoch has an order of its own.
+        shuffle: whether each epoch has an order of its own; or a function that gives the next one of so many rows.
         limit: batches of an epoch at most. Default all.
     """
 
-    def __init__(self, model, runner: Runner, rows, shuffle: bool, watchers: Watchers, limit: int | None = None):
+    def __init__(self, model, runner: Runner, rows, shuffle, watchers: Watchers, limit: int | None = None):
         super().__init__(model, watchers)
         self.runner, self.rows, self.shuffle = runner, rows, shuffle
         self.position = Position()
@@ -248,8 +248,7 @@ class ArrayTraining(Training):
     def epoch(self, position):
         model, runner = self.model, self.runner
         self.position = position
-        order = runner.executor.order(len(self.rows), model.seed, position.start) if self.shuffle else None
-        order = np.arange(len(self.rows)) if order is None else order
+        order = self._order(position)
         runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
         if position.batch:
             runner.restore(position.sums)
@@ -271,6 +270,13 @@ class ArrayTraining(Training):
 
     def means(self):
         return self.runner.means()
+
+    def _order(self, position: Position) -> np.ndarray:
+        n = len(self.rows)
+        if callable(self.shuffle):
+            return np.ascontiguousarray(self.shuffle(n), np.int64)
+        return self.runner.executor.order(n, self.model.seed, position.start) if self.shuffle else np.arange(n)
+
 
     # What `Runner.walk` calls around its compiled calls
 
