@@ -19,7 +19,9 @@ from gpubp.engine.executors.lower_cuda import (
     Call,
     Lowering,
     Product,
+    lowered,
     own_memory,
+    slots,
 )
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.plan import Operand
@@ -61,9 +63,8 @@ class CUDA:
 
     def __init__(self, program: Program, device: Accelerator, store=None):
         self.program, self.device, self.memory = program, device, Memory(program, device, store)
-        callers = [s for s in program.segments if s not in program.layout.sizes]
-        self.slots = {s: SEGMENTS + 2 * k for k, s in enumerate(callers)}
-        self.context = device.alloc(8 * (SEGMENTS + 2 * len(callers))).view(np.int64)
+        self.slots = slots(program)
+        self.context = device.alloc(8 * (SEGMENTS + 2 * len(self.slots))).view(np.int64)
         self.tables: dict[Any, Table] = {}
 
     def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
@@ -143,17 +144,7 @@ class CUDA:
 
     def _bind(self, rows: int, parts) -> Table:
         """The table for a number of rows: extents change with it, places do not."""
-        lowering = Lowering(rows, self.slots)
-        calls: list[list[Call | Product]] = []
-        names: list[str] = []
-        guarded = False
-        for part in self.program.parts:
-            guarded |= part.name == self.program.guard
-            if parts is None or part.name in parts:
-                for i in part.code:
-                    calls.append(lowering.instruction(i, part.places, len(names), guarded))
-                    names.append(i.name)
-        calls.append([lowering.advance(self.program.moving)])
+        calls, names = lowered(self.program, rows, parts)
         own = {segment: self.device.alloc(n) for segment, n in own_memory(chain(*calls)).items()}
 
         def array(place: Operand):
