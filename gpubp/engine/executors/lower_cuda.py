@@ -13,7 +13,7 @@ from gpubp.engine.fuse import Instruction
 from gpubp.engine.plan import GRADS, WORK, Operand
 from gpubp.engine.program import Program
 from gpubp.kernels.cuda import generate, source
-from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed
+from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed, spread
 from gpubp.kernels.description import INNER, Access, Array, Compute, Kernel, Loop, Written
 
 SCRATCH = "scratch"  # of the executor: rows of scratch that do not fit on the chip, and products before they count
@@ -130,7 +130,7 @@ class Lowering:
         return [*calls[: len(calls) - late], product, *calls[len(calls) - late :]]
 
     def _call(self, one: Lowered, number, guarded) -> Call:
-        kernel = one.kernel
+        kernel = spread(one.kernel, one.options)
         moving = tuple(place.segment in self.slots for place, _ in one.operands)
         extents = flattened(kernel, one.options) if not isinstance(kernel, Written) else ()
         shape = launch(kernel, extents, [view for _, view in one.operands])

@@ -78,6 +78,8 @@ class EmulatedDevice:
             raise MemoryError(f"{nbytes} bytes of the {self.left} that are left")
         self.left -= nbytes
         self.record.append(("alloc", nbytes))
+        if self.mode == "asan":
+            return Array(np.zeros(nbytes, np.uint8))  # no more than was asked for: past its end lies what is watched
         raw = np.zeros(nbytes + self.align, np.uint8)
         start = -raw.ctypes.data % self.align
         return Array(raw[start : start + nbytes])
@@ -130,7 +132,10 @@ class EmulatedDevice:
             raise EmulationError(f"{kernel.name}: {shared} bytes of shared memory were not asked for first")
         values = [self._word(kernel, k, x) for k, x in enumerate(arguments)]
         self.record.append(("launch", kernel.name))
-        self._put(partial(kernel.launch, grid, block, values, shared, self.order), arguments)
+        run = partial(kernel.launch, grid, block, values, shared, self.order)
+        if self.mode == "asan":
+            run = partial(_on_copies, kernel, grid, block, arguments, values, shared, self.order)
+        self._put(run)
 
     def _word(self, kernel, k, x) -> int:
         """An argument as 64 bits, if it fits the parameter."""
@@ -203,7 +208,7 @@ class EmulatedDevice:
     def free(self) -> int:
         return self.left
 
-    def _put(self, work, kept=()):
+    def _put(self, work):
         if self.captured is None:
             work()
         else:
@@ -212,6 +217,19 @@ class EmulatedDevice:
     def _refuse_in_capture(self, what):
         if self.captured is not None:
             raise EmulationError(f"cannot {what} while a graph is captured")
+
+
+def _on_copies(kernel, grid, block, arguments, values, shared, order):
+    """A launch on copies of just the arrays' bytes: past their ends lies what the address sanitizer watches."""
+    arrays: dict[int, np.ndarray] = {}
+    for x, value in zip(arguments, values, strict=True):
+        if isinstance(x, Array) and (value not in arrays or x.nbytes > arrays[value].nbytes):
+            arrays[value] = x.host.reshape(-1).view(np.uint8)
+    copies = {value: array.copy() for value, array in arrays.items()}
+    moved = [copies[v].ctypes.data if isinstance(x, Array) else v for x, v in zip(arguments, values, strict=True)]
+    kernel.launch(grid, block, moved, shared, order)
+    for value, array in arrays.items():
+        array[...] = copies[value]
 
 
 def _matrix(array: Array, ld: int, shape, offset: int) -> np.ndarray:
