@@ -102,11 +102,18 @@ def spread(kernel: Kernel, extents: tuple[int, ...]) -> Kernel:
 
     What the row reduces to is then a total over the grid, and what follows from it is computed after all blocks.
     """
-    if not isinstance(kernel, Loop) or extents[0] != 1 or any(s.where == INNER and s.level for s in kernel.steps):
+    if not isinstance(kernel, Loop) or extents[0] != 1 or not _reduces_once(kernel):
         return kernel
     steps = (replace(s, **LATER.get((type(s), getattr(s, "target", s.where)), {})) for s in kernel.steps)
     stores = (replace(a, kind="SCALAR") if a.kind == "COLUMN" else a for a in kernel.stores)
     return replace(kernel, steps=tuple(steps), stores=tuple(stores))
+
+
+def _reduces_once(loop: Loop) -> bool:
+    """Whether each element is met once, on the way to what the row reduces to, and nothing but that follows."""
+    before = any(s.where == IN_ROW and s.level == 0 for s in loop.steps) or any(a.kind == "COLUMN" for a in loop.loads)
+    again = any(s.where == INNER and s.level for s in loop.steps) or any(s.where == IN_ROW for s in reductions(loop))
+    return not before and not again and not row_sums(loop)
 
 
 def launch(kernel: Kernel, extents: tuple[int, ...], views: list[tuple[int, ...]]) -> Launch:

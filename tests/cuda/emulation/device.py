@@ -51,7 +51,7 @@ class Array:
 
 
 class EmulatedDevice:
-    """An accelerator.
+    """An accelerator. What is put into the second queue is done as late as can be: when the first one waits for it.
 
     Arguments:
         order: in which order blocks, and the threads of each, take turns: 0 forwards, 1 backwards, others shuffled.
@@ -70,6 +70,7 @@ class EmulatedDevice:
         self.captured: list | None = None
         self.branched = False  # whether the second queue holds what the first has not waited for
         self.queue = 0
+        self.late: list = []  # of the second queue
 
     def alloc(self, nbytes: int) -> Array:
         self._refuse_in_capture("allocate")
@@ -182,6 +183,12 @@ class EmulatedDevice:
     def join(self):
         self.branched = False
         self.record.append(("join",))
+        self._put(self._catch_up)
+
+    def _catch_up(self):
+        late, self.late = self.late, []
+        for work in late:
+            work()
 
     @contextmanager
     def capture(self):
@@ -203,12 +210,18 @@ class EmulatedDevice:
 
     def synchronise(self):
         self._refuse_in_capture("wait for the device")
+        self._catch_up()
         self.record.append(("synchronise",))
 
     def free(self) -> int:
         return self.left
 
+    def _defer(self, work):
+        self.late.append(work)
+
     def _put(self, work):
+        if self.queue:
+            work = partial(self._defer, work)
         if self.captured is None:
             work()
         else:
