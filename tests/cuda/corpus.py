@@ -3,12 +3,13 @@
 from functools import cache
 
 import numpy as np
-from test_ops import CASES, drawn
 
 import gpubp
 from gpubp.engine import functions
 from gpubp.engine.executors.lower_cuda import Call, lowered
 from gpubp.kernels.cuda import source
+
+from ..engine.test_ops import CASES, drawn
 
 BATCHES = (16, 5)
 
@@ -21,8 +22,8 @@ def of_program(program, rows) -> dict[str, Call]:
 
 def of_models() -> dict[str, Call]:
     """Training and reading, of all the models that are trained in tests."""
-    from test_training import CASES as MODELS
-    from test_training import X
+    from .test_training import CASES as MODELS
+    from .test_training import X
 
     found = {}
     for make, targets in MODELS.values():

@@ -1,6 +1,6 @@
 """Mistakes that the emulation must catch, planted into the kernels' text, and small programs that meet them.
 
-Run as a script with a mode and a name it runs that program, with a name of a mistake with it planted: so that it can be
+Run as a module with a mode and a name it runs that program, with a name of a mistake with it planted: so that it can be
 run under the sanitizers, which must be loaded before Python.
 """
 
@@ -117,11 +117,11 @@ PROGRAMS = {f.__name__: f for f in (sums, softmax, in_place, scalars, transposed
 
 def run(name: str, mode: str = "plain", orders=(0, 1, 5), rows: int = ROWS):
     """Runs a program on the emulated device. Raises AssertionError where it differs from the reference."""
-    from emulation.device import EmulatedDevice
-
     import gpubp
     from gpubp import ops
     from gpubp.backend import choice
+
+    from .emulation.device import EmulatedDevice
 
     x = np.random.default_rng(0).integers(-3, 4, (rows, COLUMNS)).astype(np.float32)
     wanted = gpubp.compile(lambda x: PROGRAMS[name](ops, x), executor="reference")(x)
@@ -159,7 +159,6 @@ def plant(name: str):
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     mode, name = sys.argv[1:]
     if name in PLANTS:
         plant(name)

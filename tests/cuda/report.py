@@ -1,6 +1,6 @@
 """What kernels take of a device, as NVRTC's assembler reports it: a table of kernel and architecture.
 
-Run as a script it prints the table of all kernels of the corpus, and fails where one spills registers.
+Run as a module, `python -m tests.cuda.report`, it prints the table of all kernels of the corpus, and fails where one spills registers.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ def _log(source, target) -> str:
 
 
 def main() -> int:
-    from corpus import corpus, text
+    from .corpus import corpus, text
 
     calls = corpus()
     tables = {target: usage(text(calls.values()), target) for target in ARCHITECTURES}
@@ -70,7 +70,4 @@ def what(call) -> str:
 
 
 if __name__ == "__main__":
-    from pathlib import Path
-
-    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "engine")]
     sys.exit(main())

@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from test_training import CASES, fitted
 
 from gpubp.backend.device import Gemm
 from gpubp.engine.executors import branches, cuda
@@ -12,6 +11,8 @@ from gpubp.engine.executors.branches import JOIN, branched
 from gpubp.engine.executors.lower_cuda import Call, Product, lowered
 from gpubp.engine.plan import Operand
 from gpubp.kernels.cuda.launch import Launch
+
+from .test_training import CASES, fitted
 
 ROWS = 8
 

@@ -4,13 +4,14 @@ import logging
 
 import numpy as np
 import pytest
-from emulation.build import EmulationError
-from emulation.device import EmulatedDevice
-from test_training import LABELS, X, classifier
 
 import gpubp
 from gpubp.backend import choice
 from gpubp.backend.device import Accelerator, Device, Gemm
+
+from .emulation.build import EmulationError
+from .emulation.device import EmulatedDevice
+from .test_training import LABELS, X, classifier
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from corpus import corpus, text
-from report import ARCHITECTURES, usage
+
+from .corpus import corpus, text
+from .report import ARCHITECTURES, usage
 
 pytest.importorskip("cuda.pathfinder", reason="NVRTC comes with the packages of the extra 'test'")
 from gpubp.backend import nvrtc

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from emulation.build import EmulationError
-from planted import PLANTS, PROGRAMS, plant, run
 
-SCRIPT = Path(__file__).parent / "planted.py"
+from .emulation.build import EmulationError
+from .planted import PLANTS, PROGRAMS, plant, run
+
+ROOT = Path(__file__).parents[2]
 RUNTIME = {"asan": "libasan.so", "tsan": "libtsan.so"}
 
 
@@ -40,10 +41,10 @@ def sanitized(mode, name):
     ).stdout.strip()
     options = {"ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1:exitcode=66:report_signal_unsafe=0"}
     environment = os.environ | options | {"LD_PRELOAD": library, "PYTHONMALLOC": "malloc"}
-    command = [sys.executable, str(SCRIPT), mode, name]
+    command = [sys.executable, "-m", "tests.cuda.planted", mode, name]
     if mode == "tsan":
         command = ["setarch", "-R", *command]  # its shadow memory does not bear random addresses
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=500)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=500, cwd=ROOT)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -4,12 +4,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from emulation.device import EmulatedDevice
 
 import gpubp
 from gpubp.backend import choice
 from gpubp.engine.executors import cuda
 from gpubp.layers import Activation, Dense, Dropout
+
+from .emulation.device import EmulatedDevice
 
 RNG = np.random.default_rng(0)
 ROWS = 70
