@@ -38,7 +38,6 @@ class CUDADevice:
 
         self.cupy, self.number, self.name, self.compute = cupy, number, f"cuda:{number}", compute
         self.kernels: dict = {}
-        self._capturing = False
         with cupy.cuda.Device(number) as device:
             self.target = nvrtc.target(int(device.compute_capability))
             self.queues = [cupy.cuda.Stream(non_blocking=True) for _ in range(2)]
@@ -51,6 +50,9 @@ class CUDADevice:
             return self.cupy.zeros(max(nbytes, 1), np.uint8)
 
     def upload(self, array):
+        if isinstance(array, self.cupy.ndarray):
+            # Whoever made it may not be through with it; his queue is none of ours.
+            self.cupy.cuda.get_current_stream().synchronize()
         with self._current():
             return self.cupy.ascontiguousarray(self.cupy.asarray(array))
 
@@ -62,11 +64,11 @@ class CUDADevice:
 
     def copy(self, target, source):
         with self._current():
-            # A number is written by a kernel; an array of the host is converted there and copied.
-            if isinstance(source, np.ndarray) and source.ndim:
-                target.set(np.ascontiguousarray(np.broadcast_to(source, target.shape), target.dtype), stream=self.queue)
-            else:
+            if isinstance(source, self.cupy.ndarray):
                 target[...] = source
+            else:
+                host = np.broadcast_to(np.asarray(source, target.dtype), target.shape)
+                target.set(np.ascontiguousarray(host).reshape(target.shape), stream=self.queue)
 
     def address(self, array) -> int:
         return array.data.ptr

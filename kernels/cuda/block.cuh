@@ -34,16 +34,16 @@ __device__ inline T team_reduce(T value, Combine combine) {
   return value;
 }
 
-// The sum over the block, for its first thread.
-template <class T>
-__device__ inline T block_sum(T value) {
+// The values of a block combined, for its first thread.
+template <class T, class Combine>
+__device__ inline T block_reduce(T value, Combine combine) {
   __shared__ T values[BLOCK];
   int n = thread_in_block();
   __syncthreads();
   values[n] = value;
   for (int half = BLOCK / 2; half; half /= 2) {
     __syncthreads();
-    if (n < half) values[n] += values[n + half];
+    if (n < half) values[n] = combine(values[n], values[n + half]);
   }
   return values[0];
 }
@@ -54,10 +54,7 @@ __device__ inline bool last_to_arrive(u32* counter, u32 blocks) {
   __threadfence();
   __syncthreads();
   if (blocks == 1) return true;
-  if (thread_in_block() == 0) {
-    last = atomicAdd(counter, 1u) == blocks - 1;
-    if (last) *counter = 0;
-  }
+  if (thread_in_block() == 0) last = atomicInc(counter, blocks - 1) == blocks - 1;  // which leaves it at 0 again
   __syncthreads();
   if (last) __threadfence();
   return last;

@@ -133,7 +133,7 @@ def _start(s: Reduce) -> str:
 
 def _total_type(s: Reduce) -> str:
     """Totals over all rows are added up in float64."""
-    return "double" if "float" in s.dtype else "i64"
+    return "double" if s.op == "sum" and "float" in s.dtype else _sum_type(s.dtype)
 
 
 class _LoopText:
@@ -156,7 +156,7 @@ class _LoopText:
         index = "int" if self.rows * self.columns < 1 << 30 else "i64"
         lines += [f"typedef {index} index;", "const index rows = n_rows, columns = n_columns;"]
         lines += self.loads("SCALAR") + self.steps(BEFORE)
-        lines += [f"{_total_type(s)} t{s.value} = 0;" for s in self.totals]
+        lines += [f"{_total_type(s)} t{s.value} = {_start(s)};" for s in self.totals]
         return _kernel(name, parameters, lines + self.body())
 
     def body(self) -> list[str]:
@@ -197,7 +197,7 @@ class _LoopText:
 
     def _update(self, s):
         if s.target == "SCALAR":
-            return f"t{s.value} += v{s.input};"
+            return f"t{s.value} = {COMBINE[s.op]}(t{s.value}, {_total_type(s)}(v{s.input}));"
         if s.target == "ROW":
             return f"{self.row_sum(s)} += v{s.input};"
         return f"v{s.value} = {COMBINE[s.op]}(v{s.value}, {_sum_type(s.dtype)}(v{s.input}));"
@@ -219,14 +219,15 @@ class _LoopText:
         for k, s in enumerate(self.totals):
             of, offset = _total_type(s), f"8 * ({len(self.row_sums)} * i64({splits}) * columns + {k} * i64(blocks))"
             lines.append(f"{of}* p{s.value} = reinterpret_cast<{of}*>(partials + {offset});")
-            lines.append(f"t{s.value} = block_sum(t{s.value});")
+            lines.append(f"t{s.value} = block_reduce(t{s.value}, {COMBINE[s.op]});")
             lines.append(f"if (thread_in_block() == 0) p{s.value}[block] = t{s.value};")
         lines.append("if (last_to_arrive(counters, blocks)) {")
         for s in self.totals:
             lines += [
-                f"  t{s.value} = 0;",
-                f"  for (int k = thread_in_block(); k < blocks; k += BLOCK) t{s.value} += p{s.value}[k];",
-                f"  t{s.value} = block_sum(t{s.value});",
+                f"  t{s.value} = {_start(s)};",
+                "  for (int k = thread_in_block(); k < blocks; k += BLOCK)",
+                f"    t{s.value} = {COMBINE[s.op]}(t{s.value}, p{s.value}[k]);",
+                f"  t{s.value} = block_reduce(t{s.value}, {COMBINE[s.op]});",
             ]
         lines.append("  if (thread_in_block() == 0) {")
         lines += [f"    const {TYPE[s.dtype]} v{s.value} = t{s.value};" for s in self.totals]
@@ -256,7 +257,7 @@ class _Team(_LoopText):
             lines += [f"  {line}" for line in self.steps(IN_ROW, level) + self._pass(level)]
         in_row = [s for s in self.totals if s.where == IN_ROW]
         stores = [a for a in self.loop.stores if a.kind == "COLUMN"]
-        at_end = [f"t{s.value} += v{s.input};" for s in in_row]
+        at_end = [self._update(s) for s in in_row]
         at_end += [f"{self.home[a.value]} = v{a.value};" for a in stores]
         if stores:
             lines.append("  team_sync<TEAM>();  // others of the team have read what is overwritten")
@@ -328,7 +329,7 @@ class _Tile(_LoopText):
 
     def body(self):
         row = [*self.loads("COLUMN"), *self.steps(IN_ROW)]
-        row += [f"if (c == 0) t{s.value} += v{s.input};" for s in self.totals if s.where == IN_ROW]
+        row += [f"if (c == 0) {self._update(s)}" for s in self.totals if s.where == IN_ROW]
         row += self.element(0)
         rows = [
             "for (index r = blockIdx.y * blockDim.y + threadIdx.y; r < rows; r += gridDim.y * blockDim.y) {",

@@ -4,12 +4,12 @@ All of it follows from the description and the extents, never from the device, s
 order on every GPU.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
-from gpubp.kernels.description import COLUMN, Compute, Kernel, Loop, Nest, Reduce, Written
+from gpubp.kernels.description import AFTER, COLUMN, IN_ROW, INNER, Compute, Kernel, Loop, Nest, Reduce, Written
 
 BLOCK = 256  # threads of a block, as in block.cuh
 ON_CHIP = 40 * 1024  # bytes of dynamic shared memory: every device grants a block 48 KiB, of which reductions take some
@@ -20,6 +20,7 @@ MOST_SPLITS = 32  # of the rows, in sums over them
 MOST_PARTIALS = 1 << 17  # elements that the last block of a kernel may have to add up
 
 Three = tuple[int, int, int]
+LATER = {(Reduce, "COLUMN"): {"target": "SCALAR"}, (Compute, IN_ROW): {"where": AFTER, "level": 0}}
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,25 @@ def flattened(kernel: Kernel, extents: tuple[int, ...]) -> tuple[int, ...]:
     kinds = {a.kind for a in (*kernel.loads, *kernel.stores)}
     numbered = any(s.expression == COLUMN for s in kernel.steps if isinstance(s, Compute))
     return extents if kinds & {"ROW", "COLUMN"} or numbered else (1, prod(extents))
+
+
+def spread(kernel: Kernel, extents: tuple[int, ...]) -> Kernel:
+    """The same kernel, or one by which many blocks reduce what is a single row.
+
+    What the row reduces to is then a total over the grid, and what follows from it is computed after all blocks.
+    """
+    if not isinstance(kernel, Loop) or extents[0] != 1 or not _reduces_once(kernel):
+        return kernel
+    steps = (replace(s, **LATER.get((type(s), getattr(s, "target", s.where)), {})) for s in kernel.steps)
+    stores = (replace(a, kind="SCALAR") if a.kind == "COLUMN" else a for a in kernel.stores)
+    return replace(kernel, steps=tuple(steps), stores=tuple(stores))
+
+
+def _reduces_once(loop: Loop) -> bool:
+    """Whether each element is met once, on the way to what the row reduces to, and nothing but that follows."""
+    before = any(s.where == IN_ROW and s.level == 0 for s in loop.steps) or any(a.kind == "COLUMN" for a in loop.loads)
+    again = any(s.where == INNER and s.level for s in loop.steps) or any(s.where == IN_ROW for s in reductions(loop))
+    return not before and not again and not row_sums(loop)
 
 
 def launch(kernel: Kernel, extents: tuple[int, ...], views: list[tuple[int, ...]]) -> Launch:

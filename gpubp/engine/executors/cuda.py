@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from gpubp.backend.device import Accelerator
+from gpubp.engine.executors.branches import JOIN, branched
+from gpubp.engine.executors.capacity import require
 from gpubp.engine.executors.lower_cuda import (
     DONE,
     FAILED_ROW,
@@ -19,7 +21,9 @@ from gpubp.engine.executors.lower_cuda import (
     Call,
     Lowering,
     Product,
+    lowered,
     own_memory,
+    slots,
 )
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.plan import Operand
@@ -35,19 +39,14 @@ KEPT = 8  # tables with graphs: full batches and tails of what is trained, evalu
 class Table:
     """A program bound to a number of rows: what a step queues, and the graphs of many."""
 
-    queues: list[list[Callable[[], None]]]  # of each instruction, and at last what ends a step
+    queue: list[Callable[[], None]]
     names: list[str]  # of instructions, by the number that a failure leaves
     graphs: dict[int, Any] = field(default_factory=dict)
     warm: bool = False  # whether every kernel has run once, which loads it
 
-    @property
-    def nodes(self) -> int:
-        return sum(map(len, self.queues))
-
     def step(self):
-        for queue in self.queues:
-            for launch in queue:
-                launch()
+        for work in self.queue:
+            work()
 
 
 class CUDA:
@@ -57,13 +56,16 @@ class CUDA:
         program: what runs.
         device: where the memory is.
         store: the variables' memory; None if the program has none.
+
+    Raises:
+        MemoryError: the program does not fit; names its largest values and a batch that would.
     """
 
     def __init__(self, program: Program, device: Accelerator, store=None):
+        require(program, device, set(store.buffers) if store else set())
         self.program, self.device, self.memory = program, device, Memory(program, device, store)
-        callers = [s for s in program.segments if s not in program.layout.sizes]
-        self.slots = {s: SEGMENTS + 2 * k for k, s in enumerate(callers)}
-        self.context = device.alloc(8 * (SEGMENTS + 2 * len(callers))).view(np.int64)
+        self.slots = slots(program)
+        self.context = device.alloc(8 * (SEGMENTS + 2 * len(self.slots))).view(np.int64)
         self.tables: dict[Any, Table] = {}
 
     def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
@@ -94,8 +96,9 @@ class CUDA:
         """
         self.memory.set_rows(rows)
         self._set_context()
-        queues = self._table(rows, None).queues[stretch.start : stretch.stop]
-        table = Table(queues, [])
+        groups, _ = lowered(self.program, rows, None)
+        calls = list(chain(*groups[stretch.start : stretch.stop]))
+        table = Table(self._bound([(call, False) for call in calls], rows), [])
         table.step()
         graph = self._captured(table, 1)
         self.device.synchronise()
@@ -109,7 +112,8 @@ class CUDA:
         """The order in which an epoch visits n rows: `ops.philox.permutation`, on the device."""
         out = self.device.alloc(8 * n).view(np.int64)
         call = Lowering(n, {}).order(Operand("order", 0, np.dtype(np.int64), (n,)), seed, epoch)
-        self._bound([[call]], lambda place: out)[0][0]()
+        self._load([call])
+        self._bind_call(call, lambda place: out)()
         return out
 
     def _set_context(self):
@@ -124,7 +128,7 @@ class CUDA:
         if not table.warm:
             table.step()
             table.warm, steps = True, steps - 1
-        for size in (max(1, min(STEPS, NODES // table.nodes)), 1):
+        for size in (max(1, min(STEPS, NODES // len(table.queue))), 1):
             count, steps = divmod(steps, size)
             if count and size not in table.graphs:
                 table.graphs[size] = self._captured(table, size)
@@ -147,30 +151,29 @@ class CUDA:
 
     def _bind(self, rows: int, parts) -> Table:
         """The table for a number of rows: extents change with it, places do not."""
-        lowering = Lowering(rows, self.slots)
-        calls: list[list[Call | Product]] = []
-        names: list[str] = []
-        guarded = False
-        for part in self.program.parts:
-            guarded |= part.name == self.program.guard
-            if parts is None or part.name in parts:
-                for i in part.code:
-                    calls.append(lowering.instruction(i, part.places, len(names), guarded))
-                    names.append(i.name)
-        calls.append([lowering.advance(self.program.moving)])
-        own = {segment: self.device.alloc(n) for segment, n in own_memory(chain(*calls)).items()}
+        groups, names = lowered(self.program, rows, parts)
+        return Table(self._bound(branched(list(chain(*groups))), rows), names)
+
+    def _bound(self, calls, rows: int) -> list[Callable[[], None]]:
+        """Calls with their kernels loaded and the arrays of their operands found; some go into the second queue."""
+        found = [call for call, _ in calls if call != JOIN]
+        self._load(found)
+        own = {segment: self.device.alloc(n) for segment, n in own_memory(found).items()}
 
         def array(place: Operand):
             if place.segment in own:
                 return own[place.segment][place.offset : place.offset + place.bytes(rows)].view(place.dtype)
             return self.memory.view(place, rows)
 
-        return Table(self._bound(calls, array), names)
+        bound: list[Callable[[], None]] = []
+        for call, beside in calls:
+            work = self.device.join if call == JOIN else self._bind_call(call, array)
+            bound.append(partial(self._beside, work) if beside else work)
+        return bound
 
-    def _bound(self, calls, array) -> list[list[Callable[[], None]]]:
-        """Calls with their kernels loaded and the arrays of their operands found."""
-        self._load(chain(*calls))
-        return [[self._bind_call(call, array) for call in group] for group in calls]
+    def _beside(self, work):
+        with self.device.branch():
+            work()
 
     def _load(self, calls):
         """Compiles what has not been met on this device, all at once."""

@@ -11,8 +11,9 @@ from gpubp.backend.device import Gemm
 from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.plan import GRADS, WORK, Operand
+from gpubp.engine.program import Program
 from gpubp.kernels.cuda import generate, source
-from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed
+from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed, spread
 from gpubp.kernels.description import INNER, Access, Array, Compute, Kernel, Loop, Written
 
 SCRATCH = "scratch"  # of the executor: rows of scratch that do not fit on the chip, and products before they count
@@ -47,6 +48,27 @@ class Product:
     rows: int
 
 
+def slots(program: Program) -> dict[str, int]:
+    """Of the caller's segments, the words of the context that hold their addresses and lengths."""
+    callers = [s for s in program.segments if s not in program.layout.sizes]
+    return {s: SEGMENTS + 2 * k for k, s in enumerate(callers)}
+
+
+def lowered(program: Program, rows: int, parts: tuple[str, ...] | None) -> tuple[list[list[Call | Product]], list[str]]:
+    """What a step of `rows` rows queues: the calls of each instruction, and at last of its end; and their names."""
+    lowering = Lowering(rows, slots(program))
+    calls: list[list[Call | Product]] = []
+    names: list[str] = []
+    guarded = False
+    for part in program.parts:
+        guarded |= part.name == program.guard
+        if parts is None or part.name in parts:
+            for i in part.code:
+                calls.append(lowering.instruction(i, part.places, len(names), guarded))
+                names.append(i.name)
+    return [*calls, [lowering.advance(program.moving)]], names
+
+
 class Lowering:
     """Makes calls of instructions.
 
@@ -65,12 +87,12 @@ class Lowering:
             number: of the instruction, for failures.
             guarded: whether it is skipped in the very step that failed, and not only in those after it.
         """
-        lowered = lower(i, places, self.rows)
+        one = lower(i, places, self.rows)
         if i.op is not None and i.op.kernel == "gemm.gemm" and i.outputs[0].dtype.kind == "f":
-            return self._product(lowered, number, guarded)
-        calls: list[Call | Product] = [self._call(lowered, number, guarded)]
+            return self._product(one, number, guarded)
+        calls: list[Call | Product] = [self._call(one, number, guarded)]
         if i.op is not None and i.op.kernel == "shaping.write_walk":  # of whose result it reaches a part
-            out, view = lowered.operands[-1]
+            out, view = one.operands[-1]
             kernel = Written((Array(out.dtype.name, 1),), "shaping.zero", 0)
             calls.insert(0, self._call(Lowered(kernel, ((out, view),), ()), number, guarded))
         return calls
@@ -85,17 +107,17 @@ class Lowering:
         kernel = Written((Array("int64", 1),), "random.shuffle", 2)
         return self._call(Lowered(kernel, ((place, (self.rows,)),), (seed, epoch)), 0, False)
 
-    def _product(self, lowered: Lowered, number, guarded) -> list[Call | Product]:
+    def _product(self, one: Lowered, number, guarded) -> list[Call | Product]:
         """The library knows neither of failures nor of segments that move: kernels, which do, copy for it.
 
         What outlives the step is computed in scratch memory first, and arrays of the caller are brought there.
         """
-        m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, *batch = lowered.options
+        m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, *batch = one.options
         shape = Gemm(m, n, k, lda, ldb, ldc, bool(ta), bool(tb), _float(alpha), _float(beta), *batch)
         operands: list[Operand] = []
         copies: list[Lowered] = []
         used = 0
-        for (place, view), out in zip(lowered.operands, (False, False, True), strict=True):
+        for (place, view), out in zip(one.operands, (False, False, True), strict=True):
             if (place.segment not in (WORK, GRADS)) if out else (place.segment in self.slots):
                 scratch = Operand(SCRATCH, used, place.dtype, (prod(view),))
                 used += -(-scratch.bytes(self.rows) // ALIGN) * ALIGN
@@ -107,20 +129,20 @@ class Lowering:
         late = operands[2].segment == SCRATCH
         return [*calls[: len(calls) - late], product, *calls[len(calls) - late :]]
 
-    def _call(self, lowered: Lowered, number, guarded) -> Call:
-        kernel = lowered.kernel
-        moving = tuple(place.segment in self.slots for place, _ in lowered.operands)
-        extents = flattened(kernel, lowered.options) if not isinstance(kernel, Written) else ()
-        shape = launch(kernel, extents, [view for _, view in lowered.operands])
+    def _call(self, one: Lowered, number, guarded) -> Call:
+        kernel = spread(one.kernel, one.options)
+        moving = tuple(place.segment in self.slots for place, _ in one.operands)
+        extents = flattened(kernel, one.options) if not isinstance(kernel, Written) else ()
+        shape = launch(kernel, extents, [view for _, view in one.operands])
         text = generate.text(kernel, "NAME", extents, moving)
         name = f"kernel_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         arguments: list[Operand | int | None] = [STATUS if guarded else STOPPED, number]
         for k in passed(kernel):
-            place = lowered.operands[k][0]
+            place = one.operands[k][0]
             arguments += [self.slots[place.segment], place.offset] if moving[k] else [place]
         if isinstance(kernel, Written):
-            arguments += [max(d, 0) for _, view in lowered.operands for d in view]
-        arguments += extents or lowered.options
+            arguments += [max(d, 0) for _, view in one.operands for d in view]
+        arguments += extents or one.options
         if isinstance(kernel, Loop):
             arguments += _memory(shape)
         return Call(name, text.replace("NAME", name), source.family(kernel), shape, tuple(arguments), self.rows)

@@ -14,7 +14,17 @@ from pathlib import Path
 from gpubp.backend.cache import cache_folder
 
 HERE = Path(__file__).parent
-COMMON = ["g++", "-std=c++20", "-fPIC", "-shared", "-ffp-contract=off", "-Wall", "-Werror", f"-I{HERE}"]
+COMMON = [
+    "g++",
+    "-std=c++20",
+    "-fPIC",
+    "-shared",
+    "-fno-gnu-unique",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Werror",
+    f"-I{HERE}",
+]
 # Headers offer what a kernel leaves unused, and pragmas speak to NVRTC alone.
 QUIET = ("unused-variable", "unused-local-typedefs", "unused-but-set-variable", "sign-compare", "unknown-pragmas")
 COMMON += [f"-Wno-{what}" for what in QUIET]
@@ -61,9 +71,7 @@ class Kernel:
         edges = (
             [getattr(self.library, f"shared_{end}", None) for end in ("begin", "end")] if self.mode == "plain" else []
         )
-        edges = [None, None]
-        if self.mode == "plain":
-            edges = [self.library.shared_begin(), self.library.shared_end()]
+        edges = [ctypes.cast(self.library[f"shared_{end}"], ctypes.c_void_p) for end in ("begin", "end")]
         problem = runtime(self.mode).emulated_launch(self.call, pointers, grid, block, shared, order, *edges)
         if problem:
             raise EmulationError(f"{self.name}: {problem.decode()}")
@@ -100,8 +108,6 @@ def load(source: str, mode: str = "plain") -> dict[str, Kernel]:
     calls = "".join(_call(name, parameters) for name, parameters in entries.items())
     runtime(mode)
     library = ctypes.CDLL(str(_library(f'#include "cuda.h"\n{source}\n{calls}', mode, [])))
-    for edge in ("shared_begin", "shared_end") if mode == "plain" else ():
-        getattr(library, edge).restype = ctypes.c_void_p
     address = {name: ctypes.cast(library[f"call_{name}"], ctypes.c_void_p).value for name in entries}
     return {name: Kernel(name, entries[name], address[name], library, mode) for name in entries}
 

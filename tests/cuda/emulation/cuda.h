@@ -3,16 +3,22 @@
 #include <math.h>
 #include <string.h>
 
+// Shared memory of a block. `shared_begin` and `shared_end` tell the runtime where it lies, if that is known.
 #if defined(__SANITIZE_THREAD__)
 #define __shared__ static thread_local  // each block has a thread of its own, so that races between blocks show
+static thread_local volatile char touched;
+extern "C" unsigned char* shared_begin() { return touched = 0, nullptr; }  // has it allocated before there are fibers
+extern "C" unsigned char* shared_end() { return nullptr; }
 #elif defined(__SANITIZE_ADDRESS__)
 #define __shared__ static  // in no section of its own: the sanitizer puts red zones around it
+extern "C" unsigned char* shared_begin() { return nullptr; }
+extern "C" unsigned char* shared_end() { return nullptr; }
 #else
 #define __shared__ static __attribute__((section("emulated_shared")))  // filled with NaN before each block
 extern "C" __attribute__((weak, visibility("hidden"))) unsigned char __start_emulated_shared[];
 extern "C" __attribute__((weak, visibility("hidden"))) unsigned char __stop_emulated_shared[];
-extern "C" __attribute__((visibility("default"))) unsigned char* shared_begin() { return __start_emulated_shared; }
-extern "C" __attribute__((visibility("default"))) unsigned char* shared_end() { return __stop_emulated_shared; }
+extern "C" unsigned char* shared_begin() { return __start_emulated_shared; }
+extern "C" unsigned char* shared_end() { return __stop_emulated_shared; }
 #endif
 #define __global__
 #define __device__
@@ -68,9 +74,11 @@ inline double __longlong_as_double(long long bits) {
 }
 
 // Relaxed as on the device; what orders memory around them are fences.
-template <class T>
-inline T atomicAdd(T* place, T value) {
-  return __atomic_fetch_add(place, value, __ATOMIC_RELAXED);
+inline unsigned atomicInc(unsigned* place, unsigned last) {
+  unsigned old = __atomic_load_n(place, __ATOMIC_RELAXED);
+  while (!__atomic_compare_exchange_n(place, &old, old >= last ? 0 : old + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+  return old;
 }
 template <class T>
 inline T atomicCAS(T* place, T expected, T value) {

@@ -51,7 +51,7 @@ class Array:
 
 
 class EmulatedDevice:
-    """An accelerator.
+    """An accelerator. What is put into the second queue is done as late as can be: when the first one waits for it.
 
     Arguments:
         order: in which order blocks, and the threads of each, take turns: 0 forwards, 1 backwards, others shuffled.
@@ -70,6 +70,7 @@ class EmulatedDevice:
         self.captured: list | None = None
         self.branched = False  # whether the second queue holds what the first has not waited for
         self.queue = 0
+        self.late: list = []  # of the second queue
 
     def alloc(self, nbytes: int) -> Array:
         self._refuse_in_capture("allocate")
@@ -78,6 +79,8 @@ class EmulatedDevice:
             raise MemoryError(f"{nbytes} bytes of the {self.left} that are left")
         self.left -= nbytes
         self.record.append(("alloc", nbytes))
+        if self.mode == "asan":
+            return Array(np.zeros(nbytes, np.uint8))  # no more than was asked for: past its end lies what is watched
         raw = np.zeros(nbytes + self.align, np.uint8)
         start = -raw.ctypes.data % self.align
         return Array(raw[start : start + nbytes])
@@ -130,7 +133,10 @@ class EmulatedDevice:
             raise EmulationError(f"{kernel.name}: {shared} bytes of shared memory were not asked for first")
         values = [self._word(kernel, k, x) for k, x in enumerate(arguments)]
         self.record.append(("launch", kernel.name))
-        self._put(partial(kernel.launch, grid, block, values, shared, self.order), arguments)
+        run = partial(kernel.launch, grid, block, values, shared, self.order)
+        if self.mode == "asan":
+            run = partial(_on_copies, kernel, grid, block, arguments, values, shared, self.order)
+        self._put(run)
 
     def _word(self, kernel, k, x) -> int:
         """An argument as 64 bits, if it fits the parameter."""
@@ -177,6 +183,12 @@ class EmulatedDevice:
     def join(self):
         self.branched = False
         self.record.append(("join",))
+        self._put(self._catch_up)
+
+    def _catch_up(self):
+        late, self.late = self.late, []
+        for work in late:
+            work()
 
     @contextmanager
     def capture(self):
@@ -198,12 +210,18 @@ class EmulatedDevice:
 
     def synchronise(self):
         self._refuse_in_capture("wait for the device")
+        self._catch_up()
         self.record.append(("synchronise",))
 
     def free(self) -> int:
         return self.left
 
-    def _put(self, work, kept=()):
+    def _defer(self, work):
+        self.late.append(work)
+
+    def _put(self, work):
+        if self.queue:
+            work = partial(self._defer, work)
         if self.captured is None:
             work()
         else:
@@ -212,6 +230,19 @@ class EmulatedDevice:
     def _refuse_in_capture(self, what):
         if self.captured is not None:
             raise EmulationError(f"cannot {what} while a graph is captured")
+
+
+def _on_copies(kernel, grid, block, arguments, values, shared, order):
+    """A launch on copies of just the arrays' bytes: past their ends lies what the address sanitizer watches."""
+    arrays: dict[int, np.ndarray] = {}
+    for x, value in zip(arguments, values, strict=True):
+        if isinstance(x, Array) and (value not in arrays or x.nbytes > arrays[value].nbytes):
+            arrays[value] = x.host.reshape(-1).view(np.uint8)
+    copies = {value: array.copy() for value, array in arrays.items()}
+    moved = [copies[v].ctypes.data if isinstance(x, Array) else v for x, v in zip(arguments, values, strict=True)]
+    kernel.launch(grid, block, moved, shared, order)
+    for value, array in arrays.items():
+        array[...] = copies[value]
 
 
 def _matrix(array: Array, ld: int, shape, offset: int) -> np.ndarray:

@@ -48,7 +48,6 @@ struct Fiber {
   unsigned mask, turns;
   unsigned long long value;
   bool started;
-  char released[2];
   ucontext_t context;
   jmp_buf at;
   char* stack;
@@ -62,7 +61,7 @@ void (*body)(void**);
 void** arguments;
 ucontext_t scheduler;
 jmp_buf scheduler_at;
-char *stacks, barrier[2], done, problem[256];
+char *stacks, *barriers, *releases, done, problem[256];
 void *scheduler_tsan, *scheduler_fake;
 const void* scheduler_stack;
 size_t scheduler_size;
@@ -177,6 +176,9 @@ UNSEEN void prepare(int i) {
 
 UNSEEN void run_block(const std::vector<int>& turns) {
   ON_TSAN(scheduler_tsan = __tsan_get_current_fiber();)
+  if (!stacks)
+    stacks = static_cast<char*>(mmap(nullptr, STACK * MOST, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   for (int i = 0; i < count; i++) prepare(i);
   for (int left = count; left && !problem[0];) {
     for (int i : turns) {
@@ -188,7 +190,9 @@ UNSEEN void run_block(const std::vector<int>& turns) {
       for (int i : turns)
         if (fibers[i].wait != FINISHED) report("threads wait for others that never come", fibers[i]);
   }
-  ON_TSAN(for (int i = 0; i < count; i++) finished.push_back(fibers[i].tsan);)
+  // What one block has left on its stacks must not meet the next one's.
+  ON_TSAN(for (int i = 0; i < count; i++) finished.push_back(fibers[i].tsan);
+          munmap(stacks, STACK * MOST); stacks = nullptr;)
 }
 
 // The numbers below n: ascending, descending or, by a seed, shuffled.
@@ -204,13 +208,13 @@ extern "C" UNSEEN unsigned long long emulated_wait(int kind, unsigned mask, int 
   Fiber* f = current;
   f->wait = kind, f->mask = mask, f->source = source, f->value = value, f->line = line;
   if (kind != BLOCK_BARRIER && !(mask >> (f->number & 31) & 1)) report("a lane is not in its own mask", *f);
-  ON_TSAN(char* at = &barrier[generation & 1]; if (kind == BLOCK_BARRIER) __tsan_release(at);
-          else if (kind == WARP_BARRIER) { f->turn ^= 1; __tsan_release(&f->released[f->turn]); })
+  ON_TSAN(char* at = &barriers[generation & 1]; if (kind == BLOCK_BARRIER) __tsan_release(at);
+          else if (kind == WARP_BARRIER) { f->turn ^= 1; __tsan_release(&releases[2 * f->number + f->turn]); })
   to_scheduler(f, false);
   ON_TSAN(if (kind == BLOCK_BARRIER) __tsan_acquire(at);
           else if (kind == WARP_BARRIER) for (int j = 0; j < 32; j++) if (mask >> j & 1) {
-            Fiber& other = fibers[(f->number & ~31) + j];
-            __tsan_acquire(&other.released[f->turns >> j & 1]);
+            const int other = (f->number & ~31) + j;
+            __tsan_acquire(&releases[2 * other + (f->turns >> j & 1)]);
           })
   return f->value;
 }
@@ -221,22 +225,25 @@ extern "C" UNSEEN void emulated_fence() {
 }
 
 // Runs a kernel; null, or what went wrong. `order` chooses in which order blocks, and the threads of each, take turns.
-extern "C" const char* emulated_launch(void (*call)(void**), void** values, const unsigned* grid, const unsigned* block,
-                                       size_t shared, int order, unsigned char* begin, unsigned char* end) {
-  if (!stacks)
-    stacks = static_cast<char*>(mmap(nullptr, STACK * MOST, PROT_READ | PROT_WRITE,
-                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+extern "C" UNSEEN const char* emulated_launch(void (*call)(void**), void** values, const unsigned* grid, const unsigned* block,
+                                       size_t shared, int order, unsigned char* (*begin)(), unsigned char* (*end)()) {
   body = call, arguments = values, count = int(block[0] * block[1] * block[2]), problem[0] = 0;
   emulated.block_size = {block[0], block[1], block[2]};
   emulated.grid_size = {grid[0], grid[1], grid[2]};
   const std::vector<int> turns = in_order(count, order);
-  for (int b : in_order(int(grid[0] * grid[1]), order)) {
+  const int blocks = int(grid[0] * grid[1]);
+  // Of each block its own, until the launch ends: what one block has left would order another after it.
+  std::vector<std::vector<unsigned char>> dynamic(blocks);
+  std::vector<char> waits(2 * size_t(blocks) * (count + 1));
+  for (int b : in_order(blocks, order)) {
     emulated.block = {b % grid[0], b / grid[0], 0};
-    std::vector<unsigned char> dynamic(shared ? shared : 1, 0xff);  // NaN, so that what is read before it is written shows
-    emulated.shared = dynamic.data();
-    if (begin) memset(begin, 0xff, end - begin);
-    ON_TSAN(std::thread([&] { run_block(turns); }).join();)
+    dynamic[b].assign(shared, 0xff);  // NaN, so that what is read before it is written shows
+    emulated.shared = dynamic[b].data();
+    barriers = &waits[2 * size_t(b) * (count + 1)], releases = barriers + 2;
+    if (KEPT && begin()) memset(begin(), 0xff, end() - begin());
+    ON_TSAN(std::thread([&] { begin(); run_block(turns); }).join();)
     if (KEPT ON_ASAN(|| true)) run_block(turns);
+    if (KEPT ON_ASAN(|| true)) dynamic[b] = {};
     if (problem[0]) break;
   }
   ON_TSAN(__tsan_acquire(&done); for (void* f : finished) __tsan_destroy_fiber(f); finished.clear();)

@@ -1,0 +1,50 @@
+"""Whether a program fits into a device's memory, and what to do where it does not."""
+
+from gpubp.engine.plan import DATA, WORK
+from gpubp.engine.program import Program
+
+LARGEST = 3  # values that the message names
+MARGIN = 0.95  # of what is free: allocators round up, and kernels need some memory of their own
+
+
+def require(program: Program, device, shared=frozenset()):
+    """Raises MemoryError, before anything is allocated, if the program's own memory does not fit on the device.
+
+    Arguments:
+        program: what is to run.
+        device: an accelerator.
+        shared: segments that are there already.
+    """
+    sizes = {s: n for s, n in program.layout.sizes.items() if s not in shared}
+    need, free = sum(sizes.values()), int(device.free() * MARGIN)
+    if need <= free:
+        return
+    rows = program.layout.rows
+    with_rows = sum(sizes.get(s, 0) for s in (WORK, DATA))
+    fitting = rows * (free - (need - with_rows)) // max(with_rows, 1)
+    advice = f"a batch of {fitting} rows would fit" if fitting > 0 else "no batch would fit: the model is too large"
+    largest = ", ".join(f"{what} ({_bytes(n)})" for what, n in _largest(program, rows))
+    raise MemoryError(
+        f"a program for batches of {rows} rows needs {_bytes(need)} on {device.name}, where {_bytes(free)} are free; "
+        f"its largest values are {largest}; {advice}"
+    )
+
+
+def _largest(program, rows) -> list[tuple[str, int]]:
+    """The largest values that the program computes: layer, op and shape; and their bytes."""
+    found: dict[str, int] = {}
+    for part in program.parts:
+        for symbol, place in part.places.items():
+            if symbol.op is not None:
+                shape = "x".join(map(str, symbol.shape)).replace("None", "rows")
+                name = f"{symbol.op.name} {shape}" + (f" of {symbol.scope!r}" if symbol.scope else "")
+                found[name] = max(found.get(name, 0), place.bytes(rows))
+    return sorted(found.items(), key=lambda item: -item[1])[:LARGEST]
+
+
+def _bytes(n: int) -> str:
+    """1234567 as "1.2 MB"."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= size:
+            return f"{n / size:.1f} {unit}"
+    return f"{n} bytes"

@@ -1,0 +1,166 @@
+"""Mistakes that the emulation must catch, planted into the kernels' text, and small programs that meet them.
+
+Run as a module with a mode and a name it runs that program, with a name of a mistake with it planted: so that it can be
+run under the sanitizers, which must be loaded before Python.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+ROWS, COLUMNS = 3001, 40
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A mistake: in which text what is replaced by what; which program meets it, how built, and what is said then."""
+
+    file: str
+    old: str
+    new: str
+    program: str
+    mode: str
+    caught: str
+
+
+DIFFERENT = "Not equal to tolerance"
+BARRIER = "  for (int half = BLOCK / 2; half; half /= 2) {\n    __syncthreads();\n"
+PLANTS = {
+    "a barrier is missing": Plant(
+        "block.cuh", BARRIER, BARRIER.replace("    __syncthreads();\n", ""), "sums", "plain", DIFFERENT
+    ),
+    "a barrier in divergent code": Plant(
+        "block.cuh",
+        BARRIER,
+        BARRIER.replace("__syncthreads();", "if (n < half) __syncthreads();"),
+        "sums",
+        "plain",
+        "barrier",
+    ),
+    "the first block ends the kernel": Plant("block.cuh", "== blocks - 1", "== 0", "sums", "plain", DIFFERENT),
+    "a mask names lanes of other teams": Plant(
+        "block.cuh", "if (TEAM >= 32) return", "if (true) return", "softmax", "plain", "mask|lines|never come"
+    ),
+    "sums begin from what was there": Plant(
+        "kernel", "c += TEAM) s{s.value}[c] = 0;", "c += TEAM) ;", "softmax", "plain", DIFFERENT
+    ),
+    "a result is stored while others still read": Plant(
+        "kernel", "  team_sync<TEAM>();", "  ", "in_place", "plain", DIFFERENT
+    ),
+    "scalars are stored while other blocks still read": Plant(
+        "kernel", "if (last_to_arrive(counters, blocks)) {", "{", "scalars", "plain", DIFFERENT
+    ),
+    "one element too many is read": Plant(
+        "shaping.cu", "j0 + b < y.dim[2])", "j0 + b <= y.dim[2])", "transposed", "asan", "heap-buffer-overflow"
+    ),
+    "one element too many is written": Plant(
+        "kernel",
+        "c < columns; c += gridDim.x",
+        "c <= columns; c += gridDim.x",
+        "scaled",
+        "asan",
+        "heap-buffer-overflow",
+    ),
+    "shared memory is too short": Plant(
+        "block.cuh",
+        "__shared__ T values[BLOCK];",
+        "__shared__ T values[BLOCK - 1];",
+        "sums",
+        "asan",
+        "out of bounds|overflow",
+    ),
+    "a fence is missing": Plant(
+        "block.cuh", "  __threadfence();\n  __syncthreads();\n", "  __syncthreads();\n", "sums", "tsan", "data race"
+    ),
+    "a barrier is missing where values race": Plant(
+        "block.cuh", BARRIER, BARRIER.replace("    __syncthreads();\n", ""), "sums", "tsan", "data race"
+    ),
+}
+
+
+def sums(ops, x):
+    return [ops.sum(x * x), ops.sum(x, axis=0), ops.sum(x * 2.0)]
+
+
+def softmax(ops, x):
+    e = ops.exp(x[:, :5] - ops.max(x[:, :5], axis=1, keepdims=True))
+    p = e / ops.sum(e, axis=1, keepdims=True)
+    return [p, ops.sum(p, axis=0)]
+
+
+def in_place(ops, x):
+    """A value a row, read by all threads of the row, in whose place the next one goes."""
+    column = ops.take(x, np.array([3]), axis=1)
+    after = column * 2.0
+    return [x * after, ops.argsort(after, axis=0)]
+
+
+def scalars(ops, x):
+    """A number that all blocks read, in whose place the next one goes."""
+    number = ops.take(ops.reshape(x, (-1,)), np.array([5]), axis=0)
+    after = number * 2.0
+    return [x * after, ops.argsort(after)]
+
+
+def transposed(ops, x):
+    return [ops.transpose(x)]
+
+
+def scaled(ops, x):
+    return [x * 2.0]
+
+
+PROGRAMS = {f.__name__: f for f in (sums, softmax, in_place, scalars, transposed, scaled)}
+
+
+def run(name: str, mode: str = "plain", orders=(0, 1, 5), rows: int = ROWS):
+    """Runs a program on the emulated device. Raises AssertionError where it differs from the reference."""
+    import gpubp
+    from gpubp import ops
+    from gpubp.backend import choice
+
+    from .emulation.device import EmulatedDevice
+
+    x = np.random.default_rng(0).integers(-3, 4, (rows, COLUMNS)).astype(np.float32)
+    wanted = gpubp.compile(lambda x: PROGRAMS[name](ops, x), executor="reference")(x)
+    for order in orders:
+        device = EmulatedDevice(order, mode)
+        choice._known[device.name] = device
+        with choice.device(device.name):
+            found = gpubp.compile(lambda x: PROGRAMS[name](ops, x))(x)
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def plant(name: str):
+    """Puts a mistake into the text of the kernels. Raises ValueError if the text is not there."""
+    from gpubp.kernels.cuda import generate, source
+
+    mistake, read, text = PLANTS[name], source._read, generate.text
+    if mistake.file == "kernel":
+        place = Path(generate.__file__).read_text()
+        if mistake.old not in place:
+            raise ValueError(f"{mistake.old!r} is not in the generator")
+        names = {}
+        exec(compile(place.replace(mistake.old, mistake.new), generate.__file__, "exec"), names)
+        generate.text = names["text"]
+        return lambda: setattr(generate, "text", text)
+
+    def planted(file):
+        found = read(file)
+        if file == mistake.file and mistake.old not in found:
+            raise ValueError(f"{mistake.old!r} is not in {file}")
+        return found.replace(mistake.old, mistake.new) if file == mistake.file else found
+
+    source._read = planted
+    return lambda: setattr(source, "_read", read)
+
+
+if __name__ == "__main__":
+    mode, name = sys.argv[1:]
+    if name in PLANTS:
+        plant(name)
+        name = PLANTS[name].program
+    run(name, mode, orders=(0,), rows=70 if mode == "tsan" else 300)

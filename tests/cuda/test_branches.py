@@ -1,0 +1,90 @@
+"""Gradients of weights run beside the rest of a step, and nothing that they work on is touched before they are done."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from gpubp.backend.device import Gemm
+from gpubp.engine.executors import branches, cuda
+from gpubp.engine.executors.branches import JOIN, branched
+from gpubp.engine.executors.lower_cuda import Call, Product, lowered
+from gpubp.engine.plan import Operand
+from gpubp.kernels.cuda.launch import Launch
+
+from .test_training import CASES, fitted
+
+ROWS = 8
+
+
+def place(segment, row, rows=1):
+    return Operand(segment, 64 * row, np.dtype(np.float32), (16 * rows,))
+
+
+def product(a, b, c):
+    return Product(a, b, c, Gemm(4, 4, 4, 4, 4, 4), ROWS)
+
+
+def kernel(*operands):
+    return Call("k", "", None, Launch((1, 1, 1), (1, 1, 1)), operands, ROWS)
+
+
+WORK = [place("work", k) for k in range(6)]
+GRADIENT = product(WORK[0], WORK[1], place("grads", 0))
+
+
+def kinds(calls):
+    """What happens: "g" gradients in the second queue, "j" a wait, "." all else."""
+    return "".join("j" if call == JOIN else "g" if beside else "." for call, beside in branched(calls))
+
+
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        ([GRADIENT, kernel(WORK[2])], "g.j"),
+        ([GRADIENT, kernel(WORK[2]), kernel(WORK[0])], "g.j."),
+        ([GRADIENT, kernel(place("grads", 0))], "gj."),
+        ([GRADIENT, kernel(place("grads", 1))], "g.j"),
+        ([GRADIENT, product(WORK[0], WORK[2], WORK[3])], "g.j"),
+        ([GRADIENT, product(WORK[2], WORK[3], WORK[1])], "gj."),
+        ([kernel(WORK[0]), product(WORK[0], WORK[2], WORK[3]), GRADIENT, kernel(WORK[1])], ".g.j."),
+        ([product(WORK[3], WORK[2], WORK[0]), GRADIENT, kernel(WORK[4])], ".g.j"),
+        ([GRADIENT, product(WORK[2], WORK[3], place("grads", 2)), kernel(WORK[3])], "ggj."),
+        ([kernel(WORK[0])], "."),
+    ],
+    ids=[
+        "something else",
+        "an operand is overwritten",
+        "the result is read",
+        "another gradient is read",
+        "a product reads the same",
+        "a product overwrites an operand",
+        "it moves before a product",
+        "it stays behind the product that it needs",
+        "two gradients",
+        "none",
+    ],
+)
+def test_who_waits_for_whom(calls, expected):
+    assert kinds(calls) == expected
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_step_does_each_of_its_calls_once_and_ends_joined(gpu, name):
+    model, _ = fitted(*CASES[name], epochs=1)
+    (runner,) = next(r for key, r in model._runners.items() if key[0] == "train")
+    calls = [call for group in lowered(runner.program, 16, None)[0] for call in group]
+    found = branched(calls)
+    assert sorted(map(id, calls)) == sorted(id(call) for call, _ in found if call != JOIN)
+    assert sum(beside for _, beside in found) >= 2
+    assert JOIN in [call for call, _ in found]
+
+
+def test_a_wait_that_is_missing_gives_wrong_weights(gpu, monkeypatch):
+    """What the second queue holds is done as late as can be: with its waits, where they are needed, to no harm."""
+    fitting = partial(fitted, *CASES["relu, Adam"], epochs=1)
+    right = fitting()[0].get_weights()
+    monkeypatch.setattr(branches, "_meet", lambda call, beside: False)
+    monkeypatch.setattr(cuda, "branched", branched)
+    wrong = fitting()[0].get_weights()
+    assert any(not np.array_equal(a, b) for a, b in zip(right, wrong, strict=True))
