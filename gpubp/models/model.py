@@ -60,8 +60,8 @@ class Model(Trainer):
         for x in flat:
             if not (isinstance(x, Symbol) and x.graph is sketch.SKETCH and "layer" in x.attrs):
                 raise ValueError(f"the inputs of a model are what Input(...) returns; this is {x!r}")
-        on_the_way = needed(trees.flatten(outputs))
-        strangers = [s.attrs["layer"].name for s in on_the_way if "layer" in s.attrs and s not in flat]
+        on_the_way, known = needed(trees.flatten(outputs)), set(flat)
+        strangers = [s.attrs["layer"].name for s in on_the_way if "layer" in s.attrs and s not in known]
         if strangers:
             raise ValueError(
                 f"the outputs of {self.name!r} depend on the inputs {strangers}, which are not given to it"
