@@ -150,8 +150,8 @@ class Groups:
         region = lay_out(members, base) if all(map(_fusable, members)) else None
         if region is None:
             return members[0]
-        made = [i.outputs[0] for i in members]
-        outputs = [x for i, x in zip(members, made, strict=True) if x in roots or self._read_outside(i, members)]
+        made = {i.outputs[0]: i for i in members}
+        outputs = [x for x, i in made.items() if x in roots or self._read_outside(i, members)]
         inputs = dict.fromkeys(base(x) for i in members for x in i.inputs if base(x) not in made)
         scratch = tuple(Symbol(x.graph, (1, region.columns), x.dtype) for x in region.spilled(outputs))
         return Instruction(None, tuple(inputs), tuple(outputs), {}, region, scratch)

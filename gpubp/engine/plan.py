@@ -187,7 +187,7 @@ def _inherited(out, instruction, k, last, live) -> int | None:
     """The place of an input of the same size that dies here, taken over from it."""
     for x in instruction.inputs:
         dies = x in live and last[x] == k and size(x.dims) == size(out.dims)
-        if dies and out in instruction.outputs and instruction.region.may_overwrite(out, x):
+        if dies and out in set(instruction.outputs) and instruction.region.may_overwrite(out, x):
             return live.pop(x).offset
     return None
 

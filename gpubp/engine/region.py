@@ -40,7 +40,7 @@ class Region:
 
     def last_use(self, value) -> float:
         """The last pass that reads the value."""
-        return max((self.reading_level(s) for s in self.steps if value in map(self.base, s.inputs)), default=0)
+        return max((self.reading_level(s) for s in self.steps if value in set(map(self.base, s.inputs))), default=0)
 
     def reading_level(self, step) -> float:
         """Reductions read in the pass before their result is known."""
@@ -48,9 +48,9 @@ class Region:
 
     def spilled(self, outputs) -> list[Symbol]:
         """Full values that a later pass reads again and that no output keeps: each takes a row of scratch memory."""
-        computed = [s.outputs[0] for s in self.steps]
+        computed, kept = [s.outputs[0] for s in self.steps], set(outputs)
         again = [x for x in computed if self.kind[x] is Kind.FULL and self.last_use(x) > self.level[x]]
-        return [x for x in again if x not in outputs]
+        return [x for x in again if x not in kept]
 
     def may_overwrite(self, out, value) -> bool:
         """Whether the output may take the place of what is read: each element is read before it is written."""
@@ -163,7 +163,7 @@ def _sink(region):
         full = [x for x in map(region.base, step.inputs) if region.kind[x] is Kind.FULL]
         if step.op.reduction or region.kind[out] is not Kind.FULL or any(x in made for x in full):
             continue
-        readers = [s for s in region.steps if out in map(region.base, s.inputs)]
+        readers = [s for s in region.steps if out in set(map(region.base, s.inputs))]
         if readers:
             region.level[out] = max(region.level[out], min(region.reading_level(s) for s in readers))
 

@@ -1,33 +1,23 @@
 """Recording: a function called on symbols leaves a graph of the ops that it called."""
 
 import operator
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gpubp import ops
+from gpubp.engine.operators import Operators, users_line
 from gpubp.engine.variables import Variable
 from gpubp.ops.registry import RECORDING, REGISTRY, common_dtype, is_weak, meeting_dtype
 from gpubp.ops.shapes import B, Dim, public
 
-UFUNCS = {
-    name: name
-    for name in (
-        *("add", "subtract", "multiply", "divide", "power", "matmul", "floor_divide"),
-        *("greater", "greater_equal", "less", "less_equal"),
-    )
-}
-UFUNCS |= {"remainder": "mod", "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor"}
 # What a shape can be computed by from the number of rows.
 OF_SHAPES = {"add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "floor_divide": operator.floordiv}
 STREAMS = 1 << 12  # how many streams of random numbers there are; layers have the lower ones
-PACKAGE = str(Path(__file__).parents[1])
 
 
-class Symbol:
+class Symbol(Operators):
     """A value of a graph: an input (`place` says where it lives), a constant, or the output of an op.
 
     It exists only while a function is recorded and has no value then. NumPy's operators work on it; whatever would need
@@ -53,116 +43,17 @@ class Symbol:
 
     def _refuse(self, *args, **kwargs):
         raise TypeError(
-            f"{_users_line()}: a symbol has no value while a function is recorded, so bool(), float(), int(), "
+            f"{users_line()}: a symbol has no value while a function is recorded, so bool(), float(), int(), "
             "iteration and NumPy functions can't use it; gpubp.ops computes with symbols, ops.where chooses"
         )
 
     __bool__ = __float__ = __int__ = __iter__ = __array__ = __len__ = __index__ = _refuse
 
-    def __getitem__(self, key):
-        return ops.getitem(self, key)
-
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        """An operator whose left side is an array comes here; np.exp(symbol) and the like are refused."""
-        if method != "__call__" or kwargs or ufunc.__name__ not in UFUNCS:
-            self._refuse()
-        return getattr(ops, UFUNCS[ufunc.__name__])(*inputs)
-
-    def __add__(self, other):
-        return ops.add(self, other)
-
-    def __radd__(self, other):
-        return ops.add(other, self)
-
-    def __sub__(self, other):
-        return ops.subtract(self, other)
-
-    def __rsub__(self, other):
-        return ops.subtract(other, self)
-
-    def __mul__(self, other):
-        return ops.multiply(self, other)
-
-    def __rmul__(self, other):
-        return ops.multiply(other, self)
-
-    def __truediv__(self, other):
-        return ops.divide(self, other)
-
-    def __rtruediv__(self, other):
-        return ops.divide(other, self)
-
-    def __floordiv__(self, other):
-        return ops.floor_divide(self, other)
-
-    def __rfloordiv__(self, other):
-        return ops.floor_divide(other, self)
-
-    def __mod__(self, other):
-        return ops.mod(self, other)
-
-    def __rmod__(self, other):
-        return ops.mod(other, self)
-
-    def __matmul__(self, other):
-        return ops.matmul(self, other)
-
-    def __rmatmul__(self, other):
-        return ops.matmul(other, self)
-
-    def __gt__(self, other):
-        return ops.greater(self, other)
-
-    def __ge__(self, other):
-        return ops.greater_equal(self, other)
-
-    def __lt__(self, other):
-        return ops.less(self, other)
-
-    def __le__(self, other):
-        return ops.less_equal(self, other)
-
-    def __neg__(self):
-        return ops.negative(self)
-
-    def __pow__(self, other):
-        return ops.square(self) if is_weak(other) and other == 2 else ops.power(self, other)
-
-    def __rpow__(self, other):
-        return ops.power(other, self)
-
-    def __abs__(self):
-        return ops.abs(self)
-
-    def __invert__(self):
-        return ops.logical_not(self._truth())
-
-    def __and__(self, other):
-        return ops.logical_and(self._truth(), other)
-
-    def __or__(self, other):
-        return ops.logical_or(self._truth(), other)
-
-    def __xor__(self, other):
-        return ops.logical_xor(self._truth(), other)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-    def _truth(self):
-        if self.dtype.kind != "b":
-            raise TypeError(f"{_users_line()}: ~, &, | and ^ are for bools; this symbol is {self.dtype}")
-        return self
+    def _refuse_ufunc(self, *args, **kwargs):
+        self._refuse()
 
     def __repr__(self):
         return f"<symbol {self.op.name if self.op else 'input'} shape={self.shape} dtype={self.dtype}>"
-
-
-def _users_line() -> str:
-    """The innermost line outside of this package."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith(PACKAGE):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 class Graph:
@@ -197,7 +88,7 @@ class Graph:
 
     def scalar(self, name: str) -> Symbol:
         if name not in self._scalars:
-            raise ValueError(f"{_users_line()}: {name!r} is known only inside of a model's training or prediction")
+            raise ValueError(f"{users_line()}: {name!r} is known only inside of a model's training or prediction")
         return self.input(self._scalars[name])
 
     def rows(self, count: Dim = B) -> Symbol:
@@ -214,7 +105,7 @@ class Graph:
             return B
         if symbol.op is not None and symbol.op.name in OF_SHAPES:
             return OF_SHAPES[symbol.op.name](*map(self.dimension, symbol.inputs))
-        raise ValueError(f"{_users_line()}: a shape holds ints and what ops.shape gives; {symbol!r} is neither")
+        raise ValueError(f"{users_line()}: a shape holds ints and what ops.shape gives; {symbol!r} is neither")
 
     def record(self, op, inputs, attrs) -> Symbol:
         """The output of an op; the same op on the same symbols is the same symbol."""
@@ -222,7 +113,7 @@ class Graph:
         try:
             dims = op.shape(*(x.dims for x in symbols), **attrs)
         except ValueError as error:
-            raise ValueError(f"{_users_line()}: {op.name}{_in(self.scope)}: {error}") from None
+            raise ValueError(f"{users_line()}: {op.name}{_in(self.scope)}: {error}") from None
         kept = _kept_by_one(op, symbols, dims)
         if kept is not None:
             return kept
@@ -264,7 +155,7 @@ class Graph:
         """Arrays and variables as symbols; Python's numbers wait for their dtype."""
         if isinstance(x, Symbol):
             if x.graph is not self:
-                raise ValueError(f"{_users_line()}: a symbol of another recording is used here")
+                raise ValueError(f"{users_line()}: a symbol of another recording is used here")
             return x
         if isinstance(x, Variable):
             known = x.store is not None and x.store is self._store

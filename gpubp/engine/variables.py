@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from gpubp.ops.elementwise import add as _plus
+from gpubp.engine.operators import Operators, is_operand, users_line
 from gpubp.ops.registry import RECORDING, graph_of
 
 
-class Variable:
+class Variable(Operators):
     """A named array that a model owns: a weight or a statistic.
 
     Arguments:
@@ -84,13 +84,27 @@ class Variable:
 
     def assign_add(self, value):
         """Adds to the value; while recording, at the end of the step."""
-        return self.assign(_plus(self, value))
+        return self.assign(self + value)
 
     def assign_sub(self, value):
         """Subtracts from the value; while recording, at the end of the step."""
-        return self.assign(_plus(self, -value))
+        return self.assign(self - value)
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        """Two variables are equal if they are the same; elements are compared with anything else."""
+        return NotImplemented if isinstance(other, Variable) or not is_operand(other) else super().__eq__(other)
+
+    def _refuse_ufunc(self, ufunc, method, *inputs, **kwargs):
+        return getattr(ufunc, method)(*(np.asarray(x) if isinstance(x, Variable) else x for x in inputs), **kwargs)
 
     def __array__(self, dtype=None, copy=None):
+        if self.graph is not None:
+            raise TypeError(
+                f"{users_line()}: NumPy's functions can't use the variable {self.name!r} while a function is recorded: "
+                "gpubp.ops compute with it, and numpy() gives the value that it has now"
+            )
         return np.array(self._host(), dtype=dtype, copy=True if copy is None else copy)
 
     def __getstate__(self):

@@ -14,6 +14,7 @@ from gpubp.engine import trees
 from gpubp.engine.trace import Symbol
 from gpubp.engine.variables import Variable
 from gpubp.layers import sketch
+from gpubp.layers.belongings import Belongings
 from gpubp.layers.input_spec import InputSpec
 from gpubp.ops.registry import RECORDING, dims, graph_of, value
 from gpubp.utils import next_seed
@@ -72,6 +73,7 @@ class Layer:
     Source: https://keras.io/api/layers/base_layer
     """
 
+    _kept: Belongings
     takes_integers = False  # whether inputs are indices, which stay integers
     input_spec: InputSpec | None = None  # what inputs must be like; layers of one input set it when they are built
 
@@ -106,26 +108,24 @@ class Layer:
     @property
     def _own(self) -> list[Variable]:
         """The variables that it has made or been given itself."""
-        return self.__dict__.setdefault("_own_variables", [])
+        return self._belongings.variables
 
     @property
     def _layers(self) -> list["Layer"]:
         """The layers inside of it."""
-        return self.__dict__.setdefault("_own_layers", [])
+        return self._belongings.layers
+
+    @property
+    def _belongings(self) -> "Belongings":
+        """What belongs to it, with what has been put into its lists and dicts since they were set as attributes."""
+        if "_kept" not in self.__dict__:
+            self.__dict__["_kept"] = Belongings(self)
+        self._kept.look_through()
+        return self._kept
 
     def __setattr__(self, name, value):
-        if not name.startswith("_own_"):
-            for found in _members(value):
-                self._keep(found)
+        self._belongings.take(name, value)
         super().__setattr__(name, value)
-
-    def _keep(self, found):
-        kept: list = self._own if isinstance(found, Variable) else self._layers
-        if any(found is k for k in kept):
-            return
-        if isinstance(found, Layer) and not found._given_name:
-            found.rename(free_name(found.name, [layer.name for layer in kept]))
-        kept.append(found)
 
     @property
     def variables(self) -> list[Variable]:
@@ -391,18 +391,6 @@ class Layer:
         return f"<{type(self).__name__} {self.name}>"
 
 
-def _members(value):
-    """Layers and variables in a value of an attribute."""
-    if isinstance(value, Layer | Variable):
-        yield value
-    elif isinstance(value, dict):
-        for x in value.values():
-            yield from _members(x)
-    elif type(value) in (list, tuple):
-        for x in value:
-            yield from _members(x)
-
-
 def _shapes(inputs):
     """The shape of inputs as `build` gets it: None for the rows; a list or dict for several."""
     return trees.tree_map(lambda x: x.shape if isinstance(x, Symbol) else (None, *np.shape(x)[1:]), inputs)
@@ -421,12 +409,6 @@ def _rows(x):
     """The number of rows, as a value to divide by."""
     n = dims(x)[0]
     return float(n) if isinstance(n, int) else ops.cast(x.graph.rows(n), x.dtype)
-
-
-def free_name(name: str, taken) -> str:
-    """The name, with a number behind it if it is taken."""
-    names = [name, *(f"{name}_{k}" for k in range(1, len(taken) + 1))]
-    return next(n for n in names if n not in taken)
 
 
 def snake_case(name: str) -> str:

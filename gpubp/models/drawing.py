@@ -51,12 +51,12 @@ def describe(model) -> dict:
 
 def describe_lines(model) -> dict:
     """The lines alone: each input, call of a layer and op by number, each after those that it takes from."""
-    symbols = list(dict.fromkeys([*trees.flatten(model.inputs), *needed(trees.flatten(model.outputs))]))
+    symbols = list(dict.fromkeys([*model.inputs, *needed(model.outputs)]))
     number = {s: k for k, s in enumerate(symbols)}
     calls: dict = {}
     lines = [_line(s, number, calls) for s in symbols]
-    ends = {end: trees.tree_map(number.__getitem__, getattr(model, end)) for end in ("inputs", "outputs")}
-    return {"drawing": lines, **ends}
+    ends = (("inputs", model.input), ("outputs", model.output))
+    return {"drawing": lines, **{end: trees.tree_map(number.__getitem__, tree) for end, tree in ends}}
 
 
 def _line(s: Symbol, number, calls) -> dict:
@@ -142,13 +142,13 @@ def _symbol(line: dict, symbols, found: dict[str, Any], calls):
 
 def portable(model) -> dict:
     """What stands for a model's symbols in a copy: the drawing, without the layers, which are copied themselves."""
-    if model.outputs is None:
+    if model.output_tree is None:
         return {}
-    kept: dict = {"inputs": None, "outputs": None, "_chain": []}
+    kept: dict = {"input_tree": None, "output_tree": None, "_chain": []}
     if hasattr(model, "_chain"):
         first = model._chain[0]
         return kept | {"_drawing": {"shape": first.shape[1:], "dtype": first.dtype.name}}
-    if model.inputs is None:
+    if model.input_tree is None:
         return kept | {"_drawing": {}}
     return kept | {"_drawing": describe_lines(model)}
 
@@ -163,7 +163,7 @@ def drawn_again(model, drawing: dict):
         model._start(first.symbol if first else model._source(drawing["shape"]))
         model._extend()
     elif drawing:
-        model.inputs, model.outputs = _drawn(drawing, {layer.name: layer for layer in model._layers})
+        model.input_tree, model.output_tree = _drawn(drawing, {layer.name: layer for layer in model._layers})
     else:
         shapes = [sketch.source(shape, "float32") for shape in model._row_shapes]
-        model.outputs = sketch.recorded(lambda *xs: model.compute(list(xs), False), tuple(shapes))
+        model.output_tree = sketch.recorded(lambda *xs: model.compute(list(xs), False), tuple(shapes))

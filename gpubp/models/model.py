@@ -9,7 +9,8 @@ from gpubp.engine import trees
 from gpubp.engine.trace import Symbol, needed
 from gpubp.engine.variables import Variable
 from gpubp.layers import Layer, sketch
-from gpubp.layers.base import TRAINING, free_name
+from gpubp.layers.base import TRAINING
+from gpubp.layers.belongings import free_name
 from gpubp.models.summary import summary
 from gpubp.training import data
 from gpubp.training.trainer import Trainer
@@ -45,8 +46,8 @@ class Model(Trainer):
     def __init__(self, inputs=None, outputs=None, *, name: str | None = None, **others):
         Layer.__init__(self, name=name, **others)
         self._begin()
-        self.inputs: Any = None
-        self.outputs: Any = None
+        self.input_tree: Any = None  # symbols: one, or a list or dict of them
+        self.output_tree: Any = None
         self._input_structure: Any = None  # of what `call` takes, with the numbers of the inputs
         self._row_shapes: list[tuple] = []
         if outputs is not None:
@@ -60,8 +61,8 @@ class Model(Trainer):
         for x in flat:
             if not (isinstance(x, Symbol) and x.graph is sketch.SKETCH and "layer" in x.attrs):
                 raise ValueError(f"the inputs of a model are what Input(...) returns; this is {x!r}")
-        on_the_way = needed(trees.flatten(outputs))
-        strangers = [s.attrs["layer"].name for s in on_the_way if "layer" in s.attrs and s not in flat]
+        on_the_way, known = needed(trees.flatten(outputs)), set(flat)
+        strangers = [s.attrs["layer"].name for s in on_the_way if "layer" in s.attrs and s not in known]
         if strangers:
             raise ValueError(
                 f"the outputs of {self.name!r} depend on the inputs {strangers}, which are not given to it"
@@ -69,22 +70,11 @@ class Model(Trainer):
         for symbol in [*flat, *on_the_way]:
             layer = symbol.attrs.get("layer") or getattr(symbol.op, "layer", None)
             if layer is not None:
-                self._take(layer)
-        self.inputs, self.outputs = inputs, outputs
+                self._belongings.adopt(layer)
+        self.input_tree, self.output_tree = inputs, outputs
         self._input_structure = data.structure_of(inputs)
         self._row_shapes = [tuple(x.shape[1:]) for x in flat]
         self.seed, self.built = next_seed() or 1, True
-
-    def _take(self, layer: Layer):
-        """Makes a layer one of its own."""
-        if any(layer is known for known in self._layers):
-            return
-        taken = [known.name for known in self._layers]
-        if layer.name in taken:
-            if layer._given_name:
-                raise ValueError(f"two layers of {self.name!r} have the name {layer.name!r}")
-            layer.rename(free_name(layer.name, taken))
-        self._layers.append(layer)
 
     @property
     def layers(self) -> list[Layer]:
@@ -104,26 +94,35 @@ class Model(Trainer):
 
     @property
     def input(self):
-        """The symbols of its inputs."""
-        self._require_drawn()
-        return self.inputs
+        """The symbols of its inputs, as the model was drawn: one, or a list or dict of them."""
+        return self._drawn(self.input_tree)
 
     @property
     def output(self):
-        """The symbols of its outputs."""
-        self._require_drawn()
-        return self.outputs
+        """The symbols of its outputs, as the model was drawn: one, or a list or dict of them."""
+        return self._drawn(self.output_tree)
 
-    def _require_drawn(self):
-        if self.outputs is None:
+    @property
+    def inputs(self) -> list[Symbol]:
+        """The symbols of its inputs in a list."""
+        return trees.flatten(self.input)
+
+    @property
+    def outputs(self) -> list[Symbol]:
+        """The symbols of its outputs in a list."""
+        return trees.flatten(self.output)
+
+    def _drawn(self, tree):
+        if self.input_tree is None:
             raise ValueError(f"{self.name!r} is not drawn from inputs to outputs, or not built yet")
+        return tree
 
     def call(self, inputs):
         """The outputs, in ops: of a model that is a class, what it defines."""
-        if self.outputs is None:
+        if self.input_tree is None:
             return super().call(inputs)
         values = data.leaves("inputs", inputs, self.input_names)
-        return sketch.replay(self.outputs, dict(zip(trees.flatten(self.inputs), values, strict=True)))
+        return sketch.replay(self.output_tree, dict(zip(self.inputs, values, strict=True)))
 
     # What training asks for
 
@@ -143,25 +142,25 @@ class Model(Trainer):
     @property
     def input_names(self) -> list[str]:
         """The names by which a dict of inputs is taken."""
-        if self.inputs is None:
+        if self.input_tree is None:
             return [f"input_{k}" for k in range(len(self._row_shapes))] or ["input"]
-        if isinstance(self.inputs, dict):
-            return sorted(self.inputs)
-        return [x.attrs["layer"].name for x in trees.flatten(self.inputs)]
+        if isinstance(self.input_tree, dict):
+            return sorted(self.input_tree)
+        return [x.attrs["layer"].name for x in self.inputs]
 
     @property
     def output_names(self) -> list[str]:
         """The names by which dicts of targets and losses are taken: those of the layers they come out of."""
-        if isinstance(self.outputs, dict):
-            return sorted(self.outputs)
+        if isinstance(self.output_tree, dict):
+            return sorted(self.output_tree)
         names: list[str] = []
-        for x in trees.flatten(self.outputs) if self.outputs is not None else [None]:
+        for x in trees.flatten(self.output_tree):
             names.append(free_name("output" if x is None else x.op.name if x.op else x.attrs["layer"].name, names))
         return names
 
     def output_shapes(self) -> list[tuple]:
         """The shapes of the outputs, in order, with None for the rows."""
-        return [x.shape for x in trees.flatten(self.outputs)]
+        return [x.shape for x in trees.flatten(self.output_tree)]
 
     def input_row_shapes(self) -> list[tuple]:
         """The shapes of the inputs without the rows."""
@@ -169,10 +168,10 @@ class Model(Trainer):
 
     def input_dtypes(self, sources) -> list[np.dtype]:
         """The dtypes in which inputs are computed with."""
-        if self.inputs is None:
+        if self.input_tree is None:
             integers = [s.dtype.kind in "iub" for s in sources]
             return [np.dtype(np.int64 if i else config.floatx()) for i in integers]
-        return [x.dtype for x in trees.flatten(self.inputs)]
+        return [x.dtype for x in self.inputs]
 
     def _input_arrays(self, x) -> list:
         """The arrays of the inputs, checked; a model that is a class takes its inputs' shapes from the first ones."""
@@ -180,7 +179,7 @@ class Model(Trainer):
             arrays = trees.tree_map(lambda a: data.checked("x", a), x if isinstance(x, dict | tuple) else _one(x))
             self._build_from(arrays)
             return trees.flatten(arrays)
-        names = self.input_names if self.inputs is not None or len(self._row_shapes) == 1 else None
+        names = self.input_names if self.input_tree is not None or len(self._row_shapes) == 1 else None
         parts = trees.flatten(x) if names is None else data.leaves("x", x, names)
         several = len(parts) > 1
         shapes = zip(self.input_names, parts, self._row_shapes, strict=True)
@@ -194,7 +193,7 @@ class Model(Trainer):
         self._row_shapes = [tuple(a.shape[1:]) for a in flat]
         self.seed = self.seed or next_seed() or 1
         try:
-            self.outputs = sketch.recorded(lambda *xs: self.compute(list(xs), False), tuple(sources))
+            self.output_tree = sketch.recorded(lambda *xs: self.compute(list(xs), False), tuple(sources))
         except Exception:
             self._input_structure = None
             raise
@@ -220,7 +219,7 @@ class Model(Trainer):
     def output_shape(self):
         """The shape of the output, with None for the rows; of several as they are drawn."""
         self._require_built()
-        return trees.tree_map(lambda x: x.shape, self.outputs)
+        return trees.tree_map(lambda x: x.shape, self.output_tree)
 
     def _require_built(self):
         if not self.built:
@@ -264,7 +263,7 @@ class Model(Trainer):
         """What makes an equal model: the layers' classes and configurations, and how they are connected."""
         from gpubp.models.drawing import describe
 
-        if self.inputs is None:
+        if self.input_tree is None:
             raise ValueError(
                 f"{self.name!r} is a class of one's own: define get_config, with the arguments it is made of"
             )

@@ -53,7 +53,7 @@ class Sequential(Model):
             raise TypeError(f"a model consists of layers; this is {layer!r}")
         if isinstance(layer, InputLayer) and self._layers:
             raise ValueError(f"{self.name!r} has layers already: an Input comes first")
-        self._take(layer)
+        self._belongings.adopt(layer)
         if isinstance(layer, InputLayer):
             self._start(layer.symbol)
         elif len(self._layers) == 1 and layer.first_shape is not None:
@@ -98,7 +98,7 @@ class Sequential(Model):
         self._connect()
 
     def _connect(self):
-        self.inputs, self.outputs = self._chain[0], self._chain[-1]
+        self.input_tree, self.output_tree = self._chain[0], self._chain[-1]
         self.built = bool(self.layers)
         if self._runners:
             self._runners, self._quick = {}, {}

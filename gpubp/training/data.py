@@ -1,12 +1,15 @@
 """What callers pass to `fit` and its kin, as arrays by rows: checked before anything changes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gpubp.engine import trees
+from gpubp.names import lookup
+from gpubp.training import frames
+from gpubp.training.frames import NUMBERS
 from gpubp.training.programs import Source, Sources
 
 SPARSE_PARTS = {"data": None, "indices": np.int32, "indptr": np.int64}
@@ -84,9 +87,9 @@ def checked(name: str, given, shape: tuple | None = None):
 
     Raises TypeError for other dtypes, and ValueError where there are no rows or the shape of a row is not `shape`.
     """
-    array = given.tocsr() if is_sparse(given) else _dense(name, given)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold numbers; its dtype is {array.dtype}{_columns_without_numbers(given)}")
+    array = given.tocsr() if is_sparse(given) else frames.dense(name, given)
+    if array.dtype.kind not in NUMBERS:
+        raise TypeError(f"{name} must hold numbers; its dtype is {array.dtype}")
     if array.ndim == 0 or 0 in array.shape:
         raise ValueError(f"{name} must have rows; its shape is {array.shape}")
     if shape is not None and array.shape[1:] != shape and not (shape == (1,) and array.ndim == 1):
@@ -94,34 +97,14 @@ def checked(name: str, given, shape: tuple | None = None):
         raise ValueError(f"{name} must have shape ({wanted}); its shape is {array.shape}")
     if shape == (1,) and array.ndim == 1:
         array = array[:, None]
-    if array.dtype == np.float16 or array.dtype.itemsize > 8:
-        array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
-    return array
+    return _in_known_dtype(array)
 
 
-def _dense(name, given) -> np.ndarray:
-    """Anything that gives its numbers away as a NumPy array: frames, lists, arrays of other libraries."""
-    if hasattr(given, "to_numpy"):
-        given = given.to_numpy()
-    elif hasattr(given, "__cuda_array_interface__") and hasattr(given, "get"):
-        given = given.get()
-    elif hasattr(given, "__dlpack__") and not hasattr(given, "__array__"):
-        given = np.from_dlpack(given)
-    try:
-        array = np.asarray(given)
-    except (ValueError, TypeError) as error:
-        raise TypeError(f"{name} can't be made an array: {error}") from None
-    return array if array.dtype.name != "bfloat16" else array.astype(np.float32)
-
-
-def _columns_without_numbers(given) -> str:
-    dtypes = getattr(given, "dtypes", None)
-    if dtypes is None or not hasattr(given, "columns"):
-        return ""
-    wrong = [
-        str(c) for c, d in zip(given.columns, dtypes, strict=True) if np.dtype("O") == d or "str" in str(d).lower()
-    ]
-    return f"; the columns {wrong} hold none: encode them first" if wrong else ""
+def _in_known_dtype(array):
+    """In a dtype that programs read: of at most 8 bytes in this machine's order, and no float16."""
+    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+        return array.astype(np.float32 if array.dtype.itemsize == 2 else np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def finite(name: str, array):
@@ -157,17 +140,28 @@ def same_rows(rows: Rows):
         raise ValueError(f"{' and '.join(words)}; they must be as many")
 
 
-def leaves(what: str, given, names: list[str], unpack: bool = True) -> list:
+def leaves(what: str, given, names: list[str], unpack: bool = True, optional: Collection[str] = ()) -> list:
     """The parts of an argument by the names of a model's inputs or outputs.
 
     A dict is taken by name, a list or tuple by position where there are several; anything else is the only part.
-    Raises ValueError if names or numbers differ.
+
+    Arguments:
+        what: the argument.
+        given: its value.
+        names: of the parts.
+        unpack: whether a list of one array is that array. Default True.
+        optional: names that a dict may leave out: their parts are None. Default none.
+
+    Raises:
+        ValueError: if names or numbers differ.
     """
-    if isinstance(given, dict):
-        missing, unknown = ([n for n in a if n not in b] for a, b in ((names, given), (given, names)))
-        if missing or unknown:
-            raise ValueError(f"{what} names {sorted(map(str, given))}; the model's are {names}")
-        return [given[name] for name in names]
+    if isinstance(given, dict) and not is_sparse(given):
+        for name in given:
+            lookup(f"name in {what}", str(name), dict.fromkeys(names))
+        missing = [name for name in names if name not in given and name not in optional]
+        if missing:
+            raise ValueError(f"{what} has {sorted(given)}, but no {missing}")
+        return [given.get(name) for name in names]
     if len(names) == 1:
         only = isinstance(given, list | tuple) and len(given) == 1 and np.ndim(given[0]) > 0 and unpack
         return [given[0] if only and hasattr(given[0], "shape") else given]
@@ -179,12 +173,16 @@ def leaves(what: str, given, names: list[str], unpack: bool = True) -> list:
 
 def class_weights(labels, class_weight: dict, n: int) -> np.ndarray:
     """The weight of each row by its class: labels (n,) or (n, 1), or one-hot (n, classes); others weigh 1."""
-    y = np.asarray(labels)
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"class_weight is a dict of labels to weights; it is {class_weight!r}")
+    y = labels.toarray() if is_sparse(labels) else np.asarray(labels)
     y = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else np.rint(y.reshape(n)).astype(np.int64)
     weights = np.ones(n, np.float32)
     for label, weight in class_weight.items():
-        if not weight >= 0:
-            raise ValueError(f"class_weight[{label!r}] must be at least 0; it is {weight!r}")
+        if isinstance(label, bool | str) or int(label) != label:
+            raise ValueError(f"class_weight is by labels, which are ints; {label!r} is none")
+        if not isinstance(weight, int | float | np.number) or not 0 <= weight < np.inf:
+            raise ValueError(f"class_weight[{label!r}] must be a number of at least 0; it is {weight!r}")
         weights[y == label] = weight
     return weights
 
@@ -241,8 +239,8 @@ def _first(iterator, n):
 
 
 def unpacked(batch) -> tuple:
-    """(x, y, sample_weight) of what a stream gives: x alone, (x,), (x, y) or (x, y, sample_weight)."""
-    if not isinstance(batch, tuple):
+    """(x, y, sample_weight) of what a stream gives: x alone, or (x,), (x, y), (x, y, sample_weight), lists as well."""
+    if not isinstance(batch, tuple | list):
         return batch, None, None
     if not 1 <= len(batch) <= 3:
         raise ValueError(f"a batch is (x,), (x, y) or (x, y, sample_weight); this has {len(batch)} parts")
