@@ -1,6 +1,7 @@
 """gpubp trains multilayer perceptrons by running each training step as a compiled program."""
 
 from gpubp import activations as activations
+from gpubp import callbacks as callbacks
 from gpubp import config as config
 from gpubp import constraints as constraints
 from gpubp import initializers as initializers

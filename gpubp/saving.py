@@ -4,8 +4,6 @@ Nothing in a file is ever run or imported: classes come from closed lists and fr
 """
 
 import json
-import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from safetensors.numpy import save
 
 from gpubp import losses, optimizers
 from gpubp import metrics as known_metrics
+from gpubp.files import replace_file
 from gpubp.layers import Layer
 from gpubp.layers.base import MEMORY
 from gpubp.losses import Loss
@@ -183,19 +182,6 @@ def _described(kind: str, part: Any) -> dict:
     except (TypeError, ValueError) as error:
         raise ValueError(f"{kind} {name!r} can't be saved: {error}") from error
     return {"class_name": name, "config": config}
-
-
-def replace_file(path: Path, contents: bytes):
-    """Puts contents where a path leads, all at once: beside it first, flushed, then renamed."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(contents)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_model(path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Model:

@@ -11,12 +11,12 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up; a module may import from its own floor and from those below.
 FLOORS = [
-    ["gpubp.ops", "gpubp.kernels", "gpubp.backend", "gpubp.names", "gpubp.config"],
+    ["gpubp.ops", "gpubp.kernels", "gpubp.backend", "gpubp.names", "gpubp.config", "gpubp.files"],
     [
         *("gpubp.engine", "gpubp.losses", "gpubp.metrics", "gpubp.activations", "gpubp.initializers", "gpubp.utils"),
         *("gpubp.constraints", "gpubp.regularizers"),
     ],
-    ["gpubp.training", "gpubp.layers", "gpubp.optimizers", "gpubp.datasets"],
+    ["gpubp.training", "gpubp.callbacks", "gpubp.layers", "gpubp.optimizers", "gpubp.datasets"],
     ["gpubp.models", "gpubp.saving"],
     ["gpubp.cli", "gpubp.doctor"],
 ]

@@ -4,10 +4,16 @@ from typing import Any
 
 
 class Callback:
-    """Base of callbacks: override what you need. `model` is set before training begins.
+    """Base of callbacks: override what you need. `model` and `params` are set before training begins.
 
     `logs` holds the means of the loss and the metrics, at the end of an epoch those of validation, too, as "val_...".
+    What a callback writes into the logs of an epoch, those after it and the history see as well.
+
+    Source: https://keras.io/api/callbacks/base_callback
     """
+
+    last = False  # whether it is called after all others, because it looks at what they know
+    watchers: Any = None  # all that watch the same training
 
     def __init__(self):
         self.model: Any = None
@@ -18,26 +24,66 @@ class Callback:
         self.model = model
 
     def set_params(self, params: dict):
-        """Tells `epochs`, `steps` of an epoch and `rows`."""
+        """Tells `epochs`, `verbose`, `batch_size`, `steps` of an epoch and `rows`; None where it is not known."""
         self.params = params
+
+    def __getstate__(self):
+        """Copies hold what a callback knows, not the training that it watched."""
+        return self.__dict__ | {"model": None, "watchers": None}
+
+    # Stopping and going on
+
+    def state(self) -> dict:
+        """What it takes to go on after a stop, for backups: values as JSON knows them, and arrays, by name."""
+        return {}
+
+    def set_state(self, state: dict):
+        """Goes on from what `state` gave, after `on_train_begin`."""
+
+    # Training
 
     def on_train_begin(self, logs=None):
         """Called once, before the first epoch."""
 
     def on_train_end(self, logs=None):
-        """Called once, after the last epoch; not after an error."""
+        """Called once, after the last epoch, with its logs; not after an error."""
 
     def on_epoch_begin(self, epoch: int, logs=None):
-        """Called before each epoch."""
+        """Called before each epoch; once more for one that is taken up in its middle."""
 
     def on_epoch_end(self, epoch: int, logs=None):
         """Called after each epoch and its validation."""
 
     def on_train_batch_begin(self, batch: int, logs=None):
         """Called before each batch. Whoever overrides a hook of batches has every batch run by a call of its own."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs=None):
         """Called after each batch, with the means of the epoch so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs=None):
+        """Another name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs=None):
+        """Another name of `on_train_batch_end`."""
+
+    def batches_until_due(self) -> int | None:
+        """How many batches may run at once before the hooks of training batches are called; None if any number may.
+
+        By default 1 if one of these hooks is overridden. Who looks every n batches alone may say how many are left: it
+        is then called after them at the latest, and others train on in long compiled calls.
+        """
+        return 1 if overrides(self, "train") else None
+
+    def on_progress(self, rows: int, logs=None):
+        """Called after each compiled call, some twenty times a second, with the rows done in this epoch."""
+
+    def on_nonfinite(self, error: FloatingPointError) -> bool:
+        """Called when a loss is not finite: whether training is to end here as if it were done. Default no."""
+        return False
+
+    # Evaluation and prediction
 
     def on_test_begin(self, logs=None):
         """Called before an evaluation, that of validation data too."""
@@ -61,39 +107,17 @@ class Callback:
         """Called before each batch of a prediction."""
 
     def on_predict_batch_end(self, batch: int, logs=None):
-        """Called after each batch of a prediction."""
-
-    def on_progress(self, rows: int, logs=None):
-        """Called after each compiled call, some twenty times a second, with the rows done in this epoch."""
+        """Called after each batch of a prediction, with its `outputs`."""
 
 
-class History(Callback):
-    """Collects the logs of epochs: `history` maps names to lists, `epoch` lists the numbers."""
+HOOKS = {
+    "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+    "progress": ("on_progress",),
+}
 
-    def __init__(self):
-        super().__init__()
-        self.epoch: list[int] = []
-        self.history: dict[str, list[float]] = {}
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
-
-    def plot(self, path):
-        """Draws the learning curves into a picture file, one panel for the loss and one for each metric.
-
-        Raises ImportError without matplotlib: pip install gpubp[plot].
-        """
-        from matplotlib.figure import Figure
-
-        names = [n for n in self.history if not n.startswith("val_")]
-        figure = Figure(figsize=(5 * len(names), 4), layout="constrained")
-        for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-            for label, key in (("training", name), ("validation", f"val_{name}")):
-                if key in self.history:
-                    axes.plot([e + 1 for e in self.epoch], self.history[key], marker="o", markersize=3, label=label)
-            axes.set(xlabel="epoch", ylabel=name)
-            axes.grid(alpha=0.3)
-            axes.legend()
-        figure.savefig(path, dpi=150)
+def overrides(callback: Callback, kind: str) -> bool:
+    """Whether a callback has hooks of a kind of its own, in its class or as attributes."""
+    return any(getattr(getattr(callback, h), "__func__", None) is not getattr(Callback, h) for h in HOOKS[kind])

@@ -7,11 +7,12 @@ from functools import partial
 
 import numpy as np
 
-from gpubp.engine.diagnose import failure
+from gpubp.engine import trees
+from gpubp.engine.diagnose import NonFiniteError, failure
 from gpubp.engine.executors.memory import Stopped
 from gpubp.engine.plan import SUMS
 from gpubp.ops.shapes import at
-from gpubp.training.callbacks import Callback
+from gpubp.training.watchers import Batches, Watchers
 
 CHUNK_SECONDS = 0.05  # how long Python waits at most for a signal or to report progress, if a step takes no longer
 
@@ -29,7 +30,7 @@ class Runner:
     def __init__(self, made, executor, batch_size: int, accumulate: int = 1):
         self.program, self.tallies = made.program, made.tallies
         self.executor, self.batch_size, self.steps = executor, batch_size, 1
-        self.outputs, self.structure = made.outputs, made.structure
+        self.outputs, self.structure, self.accumulated = made.outputs, made.structure, made.accumulated
         self.accumulate = accumulate
         memory, self.device = executor.memory, executor.memory.device
         rows = self.program.layout.rows
@@ -70,6 +71,12 @@ class Runner:
             for key, total in totals.items():
                 self.device.copy(total, sums[f"{name}/{key}"])
 
+    def take_over(self, other: "Runner"):
+        """Goes on from the sums and the accumulated gradients of another runner."""
+        self.restore(other.sums())
+        for own, place in zip(self.accumulated, other.accumulated, strict=True):
+            self.executor.memory.write(own, other.executor.memory.read(place))
+
     def means(self) -> dict[str, float]:
         """The loss and the metrics since `reset`."""
         read = self.device.download
@@ -106,25 +113,37 @@ class Runner:
             raise failure(self.executor, rows, where(stopped.done)) from None
         return time.perf_counter() - start
 
-    def walk(self, rows: int, where, report=None, done: int = 0, one_by_one: bool = False, stop=lambda: False):
+    def prepare(self, rows: int):
+        """Compiles what batches of so many rows will run, so that time is taken of nothing but running."""
+        whole, tail = divmod(rows, self.batch_size)
+        sizes = [self.batch_size] * bool(whole) + [tail] * bool(tail)
+        kept = dict.fromkeys(self._kept.values() if self.accumulate > 1 else [self._kept[True, True]])
+        for size in sizes:
+            for parts in kept:
+                self.executor.prepare(size, parts)
+
+    def walk(self, rows: int, where, hooks=None, done: int = 0, stop=lambda: False):
         """Runs over `rows` rows in batches, the last one as short as it comes out.
 
         Arguments:
             rows: how many.
             where: gives the text that names a step in an error, from the batches before it.
-            report: called with the batches and rows done after each compiled call.
+            hooks: its `longest()` says how many batches may run at once, None for any number; `begin(batches)` and
+                `end(batches, rows)` are called with what is done before and after each compiled call. Default none.
             done: batches that are done already.
-            one_by_one: whether each step is a call of its own.
             stop: asked after each call whether to end here.
         """
         batches, tail = -(-rows // self.batch_size), rows % self.batch_size
         while done < batches and not stop():
-            size, steps, parts = self.calls(done, batches, tail, 1 if one_by_one else self.steps)
+            if hooks:
+                hooks.begin(done)
+            longest = hooks and hooks.longest()
+            size, steps, parts = self.calls(done, batches, tail, min(self.steps, longest or self.steps))
             seconds = self.run(size, steps, parts, partial(_later, where, done))
             done += steps
             self._adapt(steps, seconds)
-            if report:
-                report(done, min(done * self.batch_size, rows))
+            if hooks:
+                hooks.end(done, min(done * self.batch_size, rows))
 
     def _adapt(self, steps, seconds):
         """Towards chunks of CHUNK_SECONDS; no more than four times as many steps at once as were seen to do."""
@@ -152,29 +171,6 @@ class Position:
     sums: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-class Watchers:
-    """The callbacks of a call of fit, evaluate or predict."""
-
-    def __init__(self, callbacks, model, params: dict):
-        self.callbacks = list(callbacks)
-        for c in self.callbacks:
-            c.set_model(model)
-            c.set_params(params)
-        self.batches = any(_overrides(c, f"on_{kind}_batch_{end}") for c in self.callbacks for kind, end in BATCH_HOOKS)
-        self.progress = any(_overrides(c, "on_progress") for c in self.callbacks)
-
-    def __call__(self, hook: str, *arguments, **options):
-        for c in self.callbacks:
-            getattr(c, hook)(*arguments, **options)
-
-
-BATCH_HOOKS = [(kind, end) for kind in ("train", "test", "predict") for end in ("begin", "end")]
-
-
-def _overrides(callback, hook) -> bool:
-    return getattr(type(callback), hook, None) is not getattr(Callback, hook)
-
-
 class Training:
     """Training by epochs: subclasses say what an epoch is.
 
@@ -190,19 +186,41 @@ class Training:
         """Trains for the rest of an epoch; the means of its losses and metrics."""
         raise NotImplementedError
 
-    def run(self, epochs: int, initial_epoch: int, validate):
-        """Trains for epochs `initial_epoch` to `epochs` - 1, or goes on where a callback has put the position."""
+    def means(self) -> dict[str, float]:
+        """The loss and the metrics of the epoch so far."""
+        raise NotImplementedError
+
+    def prepare(self):
+        """Compiles what an epoch runs, as far as it is known."""
+
+    def run(self, epochs: int, initial_epoch: int, validate) -> dict:
+        """Trains for epochs `initial_epoch` to `epochs` - 1, or goes on where a callback has put the position.
+
+        Returns the logs of the last epoch.
+        """
         model, watchers = self.model, self.watchers
         at = model.position or Position(initial_epoch, 0, model.iterations)
+        self.prepare()
+        logs: dict = {}
         while at.epoch < epochs and not model.stop_training:
             model.position = at
             watchers("on_epoch_begin", at.epoch)
-            logs = self.epoch(at)
-            logs |= validate(at.epoch)
-            model.position = Position(at.epoch + 1, 0, model.iterations)
-            watchers("on_epoch_end", at.epoch, logs)
-            at = model.position
+            logs = self._epoch(at) | validate(at.epoch, watchers)
+            at = model.position = Position(at.epoch + 1, 0, model.iterations)
+            watchers("on_epoch_end", at.epoch - 1, logs=logs)
         model.position = None
+        return logs
+
+    def _epoch(self, at: Position) -> dict[str, float]:
+        """The means of an epoch. The loss is NaN if it was so in a step and a callback wants training to end there."""
+        try:
+            return self.epoch(at)
+        except NonFiniteError as error:
+            if not self.watchers.accept(error):
+                raise
+            self.model.stop_training = True
+            with np.errstate(invalid="ignore", divide="ignore"):  # perhaps no batch of this epoch is done
+                return self.means() | {"loss": float("nan")}
 
 
 class ArrayTraining(Training):
@@ -219,12 +237,17 @@ class ArrayTraining(Training):
     def __init__(self, model, runner: Runner, rows, shuffle: bool, watchers: Watchers, limit: int | None = None):
         super().__init__(model, watchers)
         self.runner, self.rows, self.shuffle = runner, rows, shuffle
+        self.position = Position()
         self.length = len(rows) if limit is None else min(len(rows), limit * runner.batch_size)
         upload = runner.executor.memory.device.upload
         self.segments = {name: upload(a) for name, a in rows.segments().items()}  # once for all epochs
 
+    def prepare(self):
+        self.runner.prepare(self.length)
+
     def epoch(self, position):
         model, runner = self.model, self.runner
+        self.position = position
         order = runner.executor.order(len(self.rows), model.seed, position.start) if self.shuffle else None
         order = np.arange(len(self.rows)) if order is None else order
         runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
@@ -232,56 +255,59 @@ class ArrayTraining(Training):
             runner.restore(position.sums)
         else:
             runner.reset()
-        begun = position.batch
-        runner.bind({**self.segments, "order": order[begun * runner.batch_size :]})
+        runner.bind({**self.segments, "order": order[position.batch * runner.batch_size :]})
         try:
             runner.walk(
                 self.length,
                 lambda batch: f"training, epoch {position.epoch + 1}, step {batch + 1}",
-                self._reporter(position),
-                begun,
-                self.watchers.batches,
+                self if self.watchers.watched["train"] or self.watchers.watched["progress"] else None,
+                position.batch,
                 lambda: model.stop_training,
             )
         finally:
             model.iterations, model.updates = runner.get("step"), runner.get("updates")
             runner.executor.memory.release()
-        return runner.means()
+        return self.means()
 
-    def _reporter(self, position: Position):
-        watchers, model, runner = self.watchers, self.model, self.runner
-        if not (watchers.batches or watchers.progress):
-            return None
-        if watchers.batches:
-            watchers("on_train_batch_begin", position.batch)
+    def means(self):
+        return self.runner.means()
 
-        def report(batches, rows):
-            logs = runner.means()
-            model.iterations, model.updates, position.batch = runner.get("step"), runner.get("updates"), batches
-            watchers("on_progress", rows, logs)
-            if watchers.batches:
-                position.sums = runner.sums()
-                watchers("on_train_batch_end", batches - 1, logs)
-                if rows < self.length and not model.stop_training:
-                    watchers("on_train_batch_begin", batches)
-                runner.set(learning_rate=model.rate)
+    # What `Runner.walk` calls around its compiled calls
 
-        return report
+    def longest(self) -> int | None:
+        """Batches that may run at once."""
+        return self.watchers.batches_until_due()
+
+    def begin(self, done: int):
+        """Before a compiled call."""
+        if self.watchers.watched["train"]:
+            self.watchers("on_train_batch_begin", done)
+        self.runner.set(learning_rate=self.model.rate)
+
+    def end(self, done: int, rows: int):
+        """After one."""
+        model, runner, logs = self.model, self.runner, self.runner.means()
+        model.iterations, model.updates, self.position.batch = runner.get("step"), runner.get("updates"), done
+        if self.watchers.watched["train"]:
+            self.position.sums = runner.sums()
+            self.watchers("on_train_batch_end", done - 1, logs=logs)
+        self.watchers("on_progress", rows, logs=logs)
 
 
-def read_all(runner: Runner, rows, what: str) -> None:
+def read_all(runner: Runner, rows, what: str, hooks=None) -> None:
     """Runs over rows in the order of the data. Of sparse ones this order is a segment."""
     runner.bind(rows.segments() | {"order": np.arange(len(rows))})
     try:
-        runner.walk(len(rows), lambda batch: f"{what}, batch {batch + 1}")
+        runner.walk(len(rows), lambda batch: f"{what}, batch {batch + 1}", hooks)
     finally:
         runner.executor.memory.release()
 
 
-def evaluate(runner: Runner, rows) -> dict[str, float]:
+def evaluate(runner: Runner, rows, watchers: Watchers) -> dict[str, float]:
     """The loss and the metrics over all rows."""
     runner.reset()
-    read_all(runner, rows, "evaluation")
+    hooks = Batches(watchers, "test", lambda done, n: runner.means()) if watchers.watched["test"] else None
+    read_all(runner, rows, "evaluation", hooks)
     return runner.means()
 
 
@@ -294,10 +320,15 @@ def outputs_for(runner: Runner, n: int) -> list:
     return outs
 
 
-def predict(runner: Runner, rows) -> list[np.ndarray]:
+def predict(runner: Runner, rows, watchers: Watchers) -> list[np.ndarray]:
     """The outputs for all rows."""
     device = runner.executor.memory.device
     outs = outputs_for(runner, len(rows))
+
+    def logs(done, stop):
+        start = (done - 1) * runner.batch_size
+        return {"outputs": trees.like(runner.structure, [device.download(out[start:stop]) for out in outs])}
+
     runner.bind({place.segment: out for place, out in zip(runner.outputs, outs, strict=True)})
-    read_all(runner, rows, "prediction")
+    read_all(runner, rows, "prediction", Batches(watchers, "predict", logs) if watchers.watched["predict"] else None)
     return [device.download(out) for out in outs]

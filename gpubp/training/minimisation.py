@@ -25,22 +25,28 @@ class Minimisation:
         self.gradients = Operand(GRADS, 0, flat.dtype, flat.shape)
         self.logs: dict[str, float] = {}
 
-    def run(self, epochs: int, initial_epoch: int, validate):
-        """Minimises for epochs `initial_epoch` to `epochs` - 1, or until the optimizer is done."""
+    def run(self, epochs: int, initial_epoch: int, validate) -> dict:
+        """Minimises for epochs `initial_epoch` to `epochs` - 1, or until the optimizer is done; the last logs.
+
+        It goes on where a callback has put the position, without what the optimizer knew of the curvature.
+        """
         optimizer, model = self.model.optimizer, self.model
-        epoch = initial_epoch
-        if epoch >= epochs:
-            return
-        model.position = Position(epoch, 0, model.iterations)
+        at = model.position or Position(initial_epoch, 0, model.iterations)
+        logs: dict = {}
+        epoch = at.epoch
+        if epoch >= epochs or model.stop_training:
+            return logs
+        model.position = at
         self.watchers("on_epoch_begin", epoch)
 
         def after_iteration(x, value):
-            nonlocal epoch
+            nonlocal epoch, logs
             model.updates += 1
             self._move_to(x)
-            self.logs |= {"loss": value} | validate(epoch)
-            self.watchers("on_epoch_end", epoch, dict(self.logs))
+            logs = self.logs | {"loss": value} | validate(epoch, self.watchers)
             epoch += 1
+            model.position = Position(epoch, 0, model.iterations)
+            self.watchers("on_epoch_end", epoch - 1, logs=logs)
             if epoch >= epochs or model.stop_training:
                 raise StopIteration
             self.watchers("on_epoch_begin", epoch)
@@ -50,6 +56,7 @@ class Minimisation:
         )
         self._move_to(found.x)
         model.position = None
+        return logs
 
     def _move_to(self, x):
         self.device.copy(self.weights, np.asarray(x, self.weights.dtype))

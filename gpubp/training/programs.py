@@ -77,12 +77,13 @@ class Tally:
 
 @dataclass
 class ModelProgram:
-    """A program of a model, the sums that are read from it, and where predictions go."""
+    """A program of a model, the sums that are read from it, and where predictions and accumulated gradients go."""
 
     program: Program
     tallies: list[Tally]
     outputs: list[Operand] = field(default_factory=list)
     structure: Any = None  # of the predictions: nested lists and dicts
+    accumulated: list[Operand] = field(default_factory=list)  # what batches add to until an update
 
     @property
     def names(self) -> dict[str, Operand]:
@@ -284,8 +285,10 @@ def training_program(model, store: Store, sources: Sources, batch_size: int) -> 
     places, gather = _gathered(build, sources)
     accumulate = (model.optimizer.gradient_accumulation_steps or 1) > 1
     backward = _forward_backward(build, sources, places, accumulate)
-    zero = [_zero(build)] if accumulate else []
-    return build.program([*zero, gather, backward, update_part(build), build.record()], {"order": 8})
+    accumulated = _accumulated(build) if accumulate else []
+    zero = [_zero(build, accumulated)] if accumulate else []
+    made = build.program([*zero, gather, backward, update_part(build), build.record()], {"order": 8})
+    return replace(made, accumulated=accumulated)
 
 
 def gradient_program(model, store: Store, sources: Sources, batch_size: int) -> ModelProgram:
@@ -294,15 +297,20 @@ def gradient_program(model, store: Store, sources: Sources, batch_size: int) -> 
     places, gather = _gathered(build, sources)
     backward = _forward_backward(build, sources, places, accumulate=True)
     build.scalars["divisor"] = build.divisor
-    made = build.program([_zero(build), gather, backward, build.record()], {"order": 8})
+    made = build.program([_zero(build, _accumulated(build)), gather, backward, build.record()], {"order": 8})
     made.program.guard = "record"
     return made
 
 
-def _zero(build: Builder) -> Part:
+def _accumulated(build: Builder) -> list[Operand]:
+    """Where gradients and their divisor are added up until an update."""
+    return [replace(build.store.flat, segment=GRADS), build.divisor]
+
+
+def _zero(build: Builder, places: list[Operand]) -> Part:
     """Sets what batches add to until an update to 0."""
-    graph, flat = build.graph(), replace(build.store.flat, segment=GRADS)
-    zeros = [(p, ops.broadcast_to(graph.constant(0.0, p.dtype), p.shape)) for p in (flat, build.divisor)]
+    graph = build.graph()
+    zeros = [(p, ops.broadcast_to(graph.constant(0.0, p.dtype), p.shape)) for p in places]
     return build.plan("zero", zeros)
 
 

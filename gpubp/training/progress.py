@@ -7,7 +7,7 @@ import time
 from gpubp.training.callbacks import Callback
 
 
-def progress(verbose) -> Callback | None:
+def progress(verbose) -> "Lines | None":
     """The callback that `verbose` asks for: 0 none, 1 a bar, 2 a line an epoch, "auto" a bar in a terminal only.
 
     Raises ValueError for other values.
@@ -23,20 +23,59 @@ def progress(verbose) -> Callback | None:
     return Lines() if verbose else None
 
 
+class Pace:
+    """Rows a second, of the rows that are done in an epoch.
+
+    Arguments:
+        whole: whether time is taken from now on; else from the first report on, where the first batches bring
+            about more than their own work.
+    """
+
+    def __init__(self, whole: bool):
+        now = time.perf_counter()
+        self.start, self.begun, self.now = now, (0, now) if whole else None, (0, now)
+
+    def report(self, rows: int):
+        """Tells how many rows are done."""
+        self.now = rows, time.perf_counter()
+        self.begun = self.begun or self.now
+
+    @property
+    def rate(self) -> float | None:
+        """None as long as it is not known."""
+        (before, begun), (rows, now) = self.begun or self.now, self.now
+        return (rows - before) / (now - begun) if rows > before else None
+
+
 class Lines(Callback):
     """A line for each epoch."""
 
+    def __init__(self):
+        super().__init__()
+        self.pace, self.ready = Pace(False), False
+
     def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
+        # Programs for arrays are ready by now; those for a stream are compiled when its first batch is there.
+        self.ready = self.ready or self.params["rows"] is not None
+        self.pace = Pace(self.ready and not self.model.position.batch)
+
+    def on_progress(self, rows, logs=None):
+        self.ready = True
+        self.pace.report(rows)
 
     def on_epoch_end(self, epoch, logs=None):
-        print(finished(epoch, self.params, time.perf_counter() - self.start, logs), flush=True)
+        print(self.finished(epoch, logs), flush=True)
 
+    def finished(self, epoch: int, logs, width: float = math.inf) -> str:
+        """The line that stays of an epoch: its time is that of everything, its pace that of training."""
+        duration = f"{time.perf_counter() - self.pace.start:.1f} s"
+        rate = speed(self.pace.rate)
+        return fitted(
+            [numbered(epoch, self.params["epochs"]), duration, *rate, *values(logs)], [*rate, duration], width
+        )
 
-def finished(epoch: int, params: dict, seconds: float, logs, width: float = math.inf) -> str:
-    """The line that stays of an epoch."""
-    duration, rate = f"{seconds:.1f} s", speed(params["rows"] / seconds)
-    return fitted([numbered(epoch, params["epochs"]), duration, rate, *values(logs)], [rate, duration], width)
+    def close(self):
+        """Gives back what was taken, whatever has happened."""
 
 
 def fitted(parts: list[str], spare: list[str], width: float) -> str:
@@ -51,8 +90,8 @@ def numbered(epoch: int, epochs: int) -> str:
     return f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}"
 
 
-def speed(rate: float) -> str:
-    return f"{rate:,.0f} samples/s"
+def speed(rate: float | None) -> list[str]:
+    return [] if rate is None else [f"{rate:,.0f} samples/s"]
 
 
 def values(logs) -> list[str]:

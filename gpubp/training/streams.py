@@ -7,7 +7,8 @@ import numpy as np
 from gpubp.engine import trees
 from gpubp.training import data, exact, loop
 from gpubp.training.data import Rows, Stream
-from gpubp.training.loop import Position, Runner, Watchers
+from gpubp.training.loop import Position, Runner
+from gpubp.training.watchers import Watchers
 
 
 def refuse_targets(y, sample_weight, validation_split):
@@ -18,30 +19,35 @@ def refuse_targets(y, sample_weight, validation_split):
 
 
 class Tallies:
-    """The sums of several runners, each made for batches of another size."""
+    """The sums over batches that several runners work on, each made for batches of another size.
 
-    def __init__(self):
-        self.runners: dict[int, Runner] = {}
-        self.before: dict[str, np.ndarray] = {}  # what was there when training was resumed
+    They are handed on from one runner to the next, with accumulated gradients, and add up in the order of the batches.
+
+    Arguments:
+        before: what had been added up when training was stopped. Default nothing.
+    """
+
+    def __init__(self, before: dict[str, np.ndarray] | None = None):
+        self.before = before
+        self.runner: Runner | None = None
 
     def of(self, runner: Runner) -> Runner:
-        """The runner, its sums set to 0 when it is first met."""
-        if id(runner) not in self.runners:
-            self.runners[id(runner)] = runner
-            runner.reset()
+        """The runner, its sums those of all batches so far."""
+        if runner is not self.runner:
+            if self.runner:
+                runner.take_over(self.runner)
+            elif self.before:
+                runner.restore(self.before)
+            else:
+                runner.reset()
+            self.runner = runner
         return runner
 
     def sums(self) -> dict[str, np.ndarray]:
-        total = dict(self.before)
-        for runner in self.runners.values():
-            for name, value in runner.sums().items():
-                total[name] = total[name] + value if name in total else value
-        return total
+        return self.runner.sums() if self.runner else {}
 
     def means(self) -> dict[str, float]:
-        sums = self.sums()
-        tallies = next(iter(self.runners.values())).tallies if self.runners else []
-        return {t.name: t.compute({key: sums[f"{t.name}/{key}"] for key in t.total}) for t in tallies}
+        return self.runner.means() if self.runner else {}
 
 
 class StreamTraining(loop.Training):
@@ -51,18 +57,21 @@ class StreamTraining(loop.Training):
         super().__init__(model, watchers)
         self.stream, self.class_weight = stream, class_weight
         self.shuffle = shuffle and stream.random_access
+        self.tallies, self.rows = Tallies(), 0
 
     def epoch(self, position):
-        tallies = Tallies()
-        tallies.before = dict(position.sums) if position.batch else {}
+        self.tallies, self.rows = Tallies(position.sums if position.batch else None), 0
         for batch in self._batches(position):
+            self._step(batch, position)
             if self.model.stop_training:
                 break
-            self._step(batch, position, tallies)
-        if not tallies.runners:
+        if not self.tallies.runner:
             raise ValueError("the iterable has no batches (left): of a generator, give as many as all epochs need")
         self.stream.end()
-        return tallies.means()
+        return self.means()
+
+    def means(self):
+        return self.tallies.means()
 
     def _batches(self, position: Position) -> Iterator:
         order = None
@@ -74,11 +83,12 @@ class StreamTraining(loop.Training):
             order = order[position.batch :]
         return self.stream.batches(order)
 
-    def _step(self, batch, position: Position, tallies: Tallies):
-        model = self.model
-        self.watchers("on_train_batch_begin", position.batch)
+    def _step(self, batch, position: Position):
+        model, watchers = self.model, self.watchers
+        if watchers.watched["train"]:
+            watchers("on_train_batch_begin", position.batch)
         rows = model._rows(*data.unpacked(batch), self.class_weight, fitting=True)
-        runner = tallies.of(model._training_runner(rows, capacity(model, "train", rows)))
+        runner = self.tallies.of(model._training_runner(rows, capacity(model, "train", rows)))
         runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
         runner.bind(rows.segments() | {"order": np.arange(len(rows))})
         parts = runner.calls(position.batch, self.stream.length or 1 << 62, 0, 1)[2]
@@ -88,11 +98,13 @@ class StreamTraining(loop.Training):
         finally:
             model.iterations, model.updates = runner.get("step"), runner.get("updates")
             runner.executor.memory.release()
-        position.batch += 1
-        if self.watchers.batches or self.watchers.progress:
-            logs, position.sums = tallies.means(), tallies.sums()
-            self.watchers("on_train_batch_end", position.batch - 1, logs)
-            self.watchers("on_progress", position.batch, logs)
+        position.batch, self.rows = position.batch + 1, self.rows + len(rows)
+        if watchers.watched["train"] or watchers.watched["progress"]:
+            logs = self.means()
+            if watchers.watched["train"]:
+                position.sums = self.tallies.sums()
+                watchers("on_train_batch_end", position.batch - 1, logs=logs)
+            watchers("on_progress", self.rows, logs=logs)
 
 
 def capacity(model, mode: str, rows: Rows) -> int:
@@ -102,33 +114,37 @@ def capacity(model, mode: str, rows: Rows) -> int:
     return min(known, default=len(rows))
 
 
-def evaluate(model, stream: Stream) -> dict[str, float]:
+def evaluate(model, stream: Stream, watchers: Watchers) -> dict[str, float]:
     """The loss and the metrics over all batches."""
     total: dict[str, np.ndarray] = {}
-    tallies: list = []
+    means: dict[str, float] = {}
     seen = []
     for k, batch in enumerate(stream.batches(None)):
+        watchers("on_test_batch_begin", k)
         rows = model._rows(*data.unpacked(batch), None)
         if exact.metrics_of(model):
             seen.append(rows)
         with model._borrowed("evaluate", rows.sources(), capacity(model, "evaluate", rows)) as runner:
-            runner.reset()
+            if total:
+                runner.restore(total)
+            else:
+                runner.reset()
             loop.read_all(runner, rows, f"evaluation, batch {k + 1} of the iterable")
-            tallies = runner.tallies
-            for name, value in runner.sums().items():
-                total[name] = total[name] + value if name in total else value
-    if not tallies:
+            total, means = runner.sums(), runner.means()
+        watchers("on_test_batch_end", k, logs=means)
+    if not total:
         raise ValueError("the iterable has no batches to evaluate on")
-    logs = {t.name: t.compute({key: total[f"{t.name}/{key}"] for key in t.total}) for t in tallies}
-    return logs | exact.measured(model, seen)
+    return means | exact.measured(model, seen)
 
 
-def predict(model, stream: Stream):
+def predict(model, stream: Stream, watchers: Watchers):
     """The outputs for all batches, one after the other."""
     found = []
-    for batch in stream.batches(None):
+    for k, batch in enumerate(stream.batches(None)):
+        watchers("on_predict_batch_begin", k)
         rows = model._rows(data.unpacked(batch)[0], None, None, None)
         found.append(model._predicted(rows, capacity(model, "predict", rows)))
+        watchers("on_predict_batch_end", k, logs={"outputs": found[-1]})
     if not found:
         raise ValueError("the iterable has no batches to predict for")
     parts = zip(*(trees.flatten(f) for f in found), strict=True)

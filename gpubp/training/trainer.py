@@ -8,6 +8,7 @@ import numpy as np
 
 from gpubp import optimizers
 from gpubp.backend import current_device
+from gpubp.callbacks.history import History
 from gpubp.engine import trees
 from gpubp.engine.executors import executor_class
 from gpubp.engine.explain import Explanation, explain
@@ -15,12 +16,13 @@ from gpubp.engine.store import Store
 from gpubp.layers import Layer
 from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training import data, exact, loop, programs, quick, streams
-from gpubp.training.callbacks import Callback, History
+from gpubp.training.callbacks import Callback
 from gpubp.training.gate import Gate
-from gpubp.training.loop import Position, Runner, Watchers
+from gpubp.training.loop import Position, Runner
 from gpubp.training.minimisation import Minimisation
 from gpubp.training.objective import Goal, Objective
 from gpubp.training.progress import progress
+from gpubp.training.watchers import Watchers, listed
 
 BATCH, READ_BATCH = 32, 256  # rows of a batch by default: of training, and of what only reads
 EVERYTHING = 1 << 62  # batches whose gradients are added up where a minimiser asks for those of all rows
@@ -190,29 +192,31 @@ class Trainer(Layer):
             held = validation_data
             if stream is not None:
                 streams.refuse_targets(y, sample_weight, validation_split)
-                rows, length = None, stream.length
+                rows, told = None, {"steps": stream.length, "batch_size": None, "rows": None}
             else:
                 rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
                 if validation_split:
                     rows, held = rows.split(validation_split)
                 length = min(-(-len(rows) // batch_size), limit or len(rows))
+                told = {"steps": length, "batch_size": batch_size, "rows": len(rows)}
             validate = self._validation(held, validation_batch_size or batch_size, validation_steps, validation_freq)
-            history, bar = History(), progress(verbose)
-            params = {"epochs": epochs, "steps": length, "verbose": verbose, "rows": rows and len(rows)}
-            watchers = Watchers([history, *(callbacks or []), *([bar] if bar else [])], self, params)
-            self.stop_training, self.position = False, None
+            told |= {"epochs": epochs, "verbose": verbose, "random_access": stream is None or stream.random_access}
+            bar, given = progress(verbose), listed(callbacks)
+            histories = [c for c in given if isinstance(c, History)] or [History()]
+            own = [c for c in (bar, histories[0]) if c is not None and c not in given]
+            watchers = Watchers([*given, *own], self, told)
+            self.stop_training, self.position, self.history = False, None, histories[0]
             training = self._training(rows or stream, batch_size, shuffle, watchers, limit, class_weight)
             try:
                 watchers("on_train_begin")
-                training.run(epochs, initial_epoch, validate)
+                logs = training.run(epochs, initial_epoch, validate)
                 self.optimizer.iterations = self.updates
                 self.optimizer.finalize_variable_values(self.trainable_variables)
-                watchers("on_train_end")
+                watchers("on_train_end", logs=logs)
             finally:
-                if bar and hasattr(bar, "close"):
+                if bar:
                     bar.close()
-            self.history = history
-            return history
+            return histories[0]
 
     def _training(self, source, batch_size, shuffle, watchers, limit, class_weight):
         """Who trains on these data: by batches of arrays or of a stream, or by minimisation over all rows."""
@@ -230,7 +234,7 @@ class Trainer(Layer):
     def _validation(self, held, batch_size, steps, frequency):
         """A function of the epoch that gives the results on what was held back, which has been checked by then."""
         if held is None:
-            return lambda epoch: {}
+            return lambda epoch, watchers: {}
         source: Any = held
         if isinstance(held, data.Rows):
             pass
@@ -242,10 +246,11 @@ class Trainer(Layer):
             if source is None:
                 raise ValueError("validation_data is (x, y), (x, y, sample_weight), a Sequence or an iterable")
 
-        def validate(epoch):
+        def validate(epoch, watchers):
             if (epoch + 1) % frequency:
                 return {}
-            return {f"val_{name}": value for name, value in self._evaluated(source, batch_size, steps).items()}
+            results = self._evaluated(source, batch_size, steps, watchers)
+            return {f"val_{name}": value for name, value in results.items()}
 
         return validate
 
@@ -270,23 +275,21 @@ class Trainer(Layer):
         self._require_compiled("evaluate")
         stream = data.as_stream(x, steps)
         source = self._rows(x, y, sample_weight, None) if stream is None else stream
-        watchers = Watchers(callbacks or [], self, {"steps": steps})
-        watchers("on_test_begin")
-        logs = self._evaluated(source, size, steps)
-        watchers("on_test_end", logs)
-        if return_dict:
-            return logs
-        values = list(logs.values())
-        return values[0] if len(values) == 1 else values
+        watchers = Watchers(listed(callbacks), self, {"steps": steps})
+        return _answer(self._evaluated(source, size, steps, watchers), return_dict)
 
-    def _evaluated(self, source, batch_size: int, steps) -> dict[str, float]:
-        if not isinstance(source, data.Rows):
-            return streams.evaluate(self, source)
-        if steps is not None:
-            source = source[: steps * batch_size]
-        with self._borrowed("evaluate", source.sources(), min(batch_size, len(source))) as runner:
-            logs = loop.evaluate(runner, source)
-        return logs | exact.measured(self, [source], batch_size)
+    def _evaluated(self, source, batch_size: int, steps, watchers: Watchers) -> dict[str, float]:
+        watchers("on_test_begin")
+        if isinstance(source, data.Rows):
+            if steps is not None:
+                source = source[: steps * batch_size]
+            with self._borrowed("evaluate", source.sources(), min(batch_size, len(source))) as runner:
+                logs = loop.evaluate(runner, source, watchers)
+            logs |= exact.measured(self, [source], batch_size)
+        else:
+            logs = streams.evaluate(self, source, watchers)
+        watchers("on_test_end", logs=logs)
+        return logs
 
     def predict(
         self, x, batch_size: int | None = None, verbose="auto", steps: int | None = None, callbacks=None
@@ -298,21 +301,21 @@ class Trainer(Layer):
         size = positive("batch_size", READ_BATCH if batch_size is None else batch_size)
         if callbacks is None and steps is None and type(x) is np.ndarray and len(x) <= size:
             return self.predict_on_batch(x)
-        watchers = Watchers(callbacks or [], self, {"steps": steps})
+        watchers = Watchers(listed(callbacks), self, {"steps": steps})
         watchers("on_predict_begin")
         stream = data.as_stream(x, steps)
         if stream is not None:
-            outputs = streams.predict(self, stream)
+            outputs = streams.predict(self, stream, watchers)
         else:
             rows = self._rows(x, None, None, None)
-            outputs = self._predicted(rows if steps is None else rows[: steps * size], size)
-        watchers("on_predict_end")
+            outputs = self._predicted(rows if steps is None else rows[: steps * size], size, watchers)
+        watchers("on_predict_end", logs={"outputs": outputs})
         return outputs
 
-    def _predicted(self, rows, batch_size):
+    def _predicted(self, rows, batch_size, watchers: Watchers | None = None):
         rows = data.Rows(rows.inputs)
         with self._borrowed("predict", rows.sources(), min(batch_size, len(rows))) as runner:
-            return trees.like(runner.structure, loop.predict(runner, rows))
+            return trees.like(runner.structure, loop.predict(runner, rows, watchers or self._unwatched()))
 
     # Single batches
 
@@ -322,7 +325,7 @@ class Trainer(Layer):
             self._require_compiled("train_on_batch")
             rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
             runner = self._training_runner(rows, len(rows))
-            training = loop.ArrayTraining(self, runner, rows, False, Watchers([], self, {}))
+            training = loop.ArrayTraining(self, runner, rows, False, self._unwatched())
             logs = training.epoch(Position(0, 0, self.iterations))
         return _answer(logs, return_dict)
 
@@ -330,7 +333,7 @@ class Trainer(Layer):
         """The loss and the metrics of one batch. Arguments and errors as of `evaluate`."""
         self._require_compiled("test_on_batch")
         rows = self._rows(x, y, sample_weight, None)
-        return _answer(self._evaluated(rows, len(rows), None), return_dict)
+        return _answer(self._evaluated(rows, len(rows), None, self._unwatched()), return_dict)
 
     def predict_on_batch(self, x):
         """The outputs for one batch. Arguments and errors as of `predict`."""
@@ -357,6 +360,9 @@ class Trainer(Layer):
                 self._quick[key] = quick.Quick(idle.pop(), self._gate, self.variables, x)
 
     # What runs
+
+    def _unwatched(self) -> Watchers:
+        return Watchers((), self, {})
 
     def compute(self, inputs, training: bool):
         """The outputs for the symbols of a batch, in the order of the inputs."""

@@ -8,6 +8,9 @@ import sys
 import numpy as np
 import pytest
 
+import gpubp
+from gpubp.callbacks import LambdaCallback
+from gpubp.engine.executors.cpu import CPU
 from gpubp.training import progress
 
 SCRIPT = """
@@ -23,7 +26,20 @@ x, y = np.random.default_rng(0).random((640, 3), np.float32), np.arange(640) % 2
 model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2, "softmax")])
 model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
 validation = (x, y) if "validate" in sys.argv else None
-model.fit(x, y, batch_size=8, epochs=3, callbacks=[Slow()], validation_data=validation)
+
+class Batches:
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, k):
+        return x[80 * k : 80 * k + 80], y[80 * k : 80 * k + 80]
+
+given = {"x": x, "y": y, "batch_size": 8}
+if "sequence" in sys.argv:
+    given = {"x": Batches()}
+if "generator" in sys.argv:
+    given = {"x": (Batches()[k % 8] for k in range(24)), "steps_per_epoch": 8}
+model.fit(**given, epochs=3, callbacks=[Slow()], validation_data=validation)
 print("after")
 """
 TOKENS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]|[^\x1b\r\n]+")
@@ -84,8 +100,9 @@ def test_a_line_stays_of_each_epoch_and_nothing_of_the_bar(terminal):
     assert lines[3] == "after"
 
 
-def test_the_live_line_fits_and_tells_all(terminal):
-    _, live = terminal
+@pytest.mark.parametrize("kind", ["arrays", "sequence", "generator"])
+def test_the_live_line_fits_and_tells_all(terminal, kind):
+    _, live = terminal if kind == "arrays" else shown(in_terminal(kind))
     assert max(map(len, live)) <= 80
     full = [re.search(r"epoch (\d)/3 .* loss \S+  accuracy \S+  [\d,]+ samples/s  (\d+:\d\d) left", x) for x in live]
     assert {m[1] for m in full if m} == {"1", "2", "3"}
@@ -110,6 +127,51 @@ def test_a_pipe_gets_a_line_an_epoch():
     lines = output.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3", "after"]
     assert "\x1b" not in output
+
+
+@pytest.mark.parametrize("kind", ["arrays", "sequence", "generator"])
+def test_each_line_tells_the_pace(kind):
+    output = subprocess.run([sys.executable, "-c", SCRIPT, kind], capture_output=True, text=True, check=True).stdout
+    assert len(re.findall(r"^epoch \d/3  \d+\.\d s  [\d,]+ samples/s  loss", output, re.MULTILINE)) == 3
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is set."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_the_pace_is_that_of_the_rows_since_the_clock_runs(clock):
+    whole, later = progress.Pace(whole=True), progress.Pace(whole=False)
+    assert whole.rate is later.rate is None
+    clock[0] = 10.0  # eight of these seconds were spent on compiling
+    whole.report(100)
+    later.report(100)
+    assert whole.rate == 10
+    assert later.rate is None
+    clock[0] = 12.0
+    later.report(500)
+    assert later.rate == 200
+
+
+@pytest.mark.parametrize("accumulate", [None, 3])
+def test_nothing_is_compiled_while_the_pace_of_arrays_is_taken(monkeypatch, accumulate):
+    events, bind = [], CPU._bind
+
+    def noted(self, *arguments):
+        events.append("compiled")
+        return bind(self, *arguments)
+
+    monkeypatch.setattr(CPU, "_bind", noted)
+    model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.optimizer.gradient_accumulation_steps = accumulate
+    begin = LambdaCallback(on_epoch_begin=lambda epoch, logs: events.append("epoch"))
+    model.fit(np.ones((50, 3)), np.ones((50, 2)), batch_size=8, epochs=2, callbacks=[begin], verbose=0)
+    assert events.count("compiled") >= 2  # full batches and the last one
+    assert events[events.index("epoch") :] == ["epoch"] * 2
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,10 @@ class CUDA:
             raise Stopped(done, table.names[words[FAILED_ROW]])
         return done
 
+    def prepare(self, rows: int, parts: tuple[str, ...] | None = None):
+        """Compiles what `run` with the same arguments runs, if that has not been done."""
+        self._table(rows, parts)
+
     def seconds(self, rows: int, stretch: range, times: int) -> float:
         """The mean duration of a stretch of the program's instructions, run `times` times on one batch of `rows` rows.
 

@@ -33,6 +33,9 @@ class Reference:
             self.memory.advance({s: n * rows for s, n in self.program.moving.items()})
         return steps
 
+    def prepare(self, rows: int, parts: tuple[str, ...] | None = None):
+        """Nothing here is compiled."""
+
     def _step(self, rows, parts):
         there = self.memory
         self.memory = there.on_host()
