@@ -130,16 +130,23 @@ class BackupAndRestore(Callback):
         model, position = self.model, self.model.position
         states, arrays = self._states()
         arrays |= self._own_arrays() | {SUMS + name: a for name, a in position.sums.items()}
-        rate = model.optimizer.learning_rate
-        facts = {
+        return arrays, {
+            "traits": self._traits(bool(position.batch)),
             "position": {"epoch": position.epoch, "batch": position.batch, "start": position.start},
             "model": {name: getattr(model, name) for name in ("seed", "iterations", "updates", "stop_training")},
-            "learning_rate": None if callable(rate) else float(rate),
-            "optimizer": type(model.optimizer).__name__,
-            "data": {name: self.params[name] for name in ("batch_size", "steps", "rows")},
+            "learning_rate": model.rate,
             "states": states,
         }
-        return arrays, facts
+
+    def _traits(self, within: bool) -> dict[str, str]:
+        """What has to be the same when training is taken up, within an epoch or between two."""
+        optimizer, traits = self.model.optimizer, {}
+        traits["the optimizer"] = type(optimizer).__name__
+        traits["its learning rate"] = "a function" if callable(optimizer.learning_rate) else "a number"
+        traits |= {name: f"{a.dtype}{a.shape}" for name, a in self._own_arrays().items()}
+        if within:
+            traits |= {f"{name} of the data": str(self.params[name]) for name in ("batch_size", "steps", "rows")}
+        return traits
 
     def _own_arrays(self) -> dict[str, np.ndarray]:
         """The model's weights and the optimizer's arrays."""
@@ -170,29 +177,22 @@ class BackupAndRestore(Callback):
         """Sets everything to what a backup holds, if it is one of this training."""
         model = self.model
         model._ready()  # the optimizer has its arrays from now on
-        weights, slots, sums, states = (_under(kind, arrays) for kind in (WEIGHTS, SLOTS, SUMS, STATES))
-        self._check(weights, slots, facts)
+        self._check(facts)
         for path, variable in model.paths().items():
-            variable.assign(weights[path])
-        model.set_optimizer_state(slots)
+            variable.assign(arrays[WEIGHTS + path])
+        model.set_optimizer_state(_under(SLOTS, arrays))
         vars(model).update(facts["model"])
-        model.position = Position(**facts["position"], sums=sums)
-        if facts["learning_rate"] is not None:
+        model.position = Position(**facts["position"], sums=_under(SUMS, arrays))
+        if not callable(model.optimizer.learning_rate):
             model.optimizer.learning_rate = facts["learning_rate"]
         for name, c in self._named().items():
             if name in facts["states"]:
-                c.set_state(facts["states"][name] | _under(f"{name}/", states))
+                c.set_state(facts["states"][name] | _under(f"{STATES}{name}/", arrays))
 
-    def _check(self, weights, slots, facts):
+    def _check(self, facts):
         """Raises ValueError if a backup is of another model, optimizer or data."""
-        arrays = {WEIGHTS + path: a for path, a in weights.items()} | {SLOTS + name: a for name, a in slots.items()}
-        saved, here = {"the optimizer": facts["optimizer"]}, {"the optimizer": type(self.model.optimizer).__name__}
-        for told, given in ((saved, arrays), (here, self._own_arrays())):
-            told |= {name: f"{a.dtype}{a.shape}" for name, a in given.items()}
-        if facts["position"]["batch"]:
-            for name, value in facts["data"].items():
-                saved[f"{name} of the data"], here[f"{name} of the data"] = value, self.params[name]
-        for name in [*here, *(path for path in saved if path not in here)]:
+        saved, here = facts["traits"], self._traits(bool(facts["position"]["batch"]))
+        for name in [*here, *saved]:
             there, now = saved.get(name, "missing"), here.get(name, "missing")
             if there != now:
                 raise ValueError(

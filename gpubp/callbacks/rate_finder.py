@@ -89,7 +89,9 @@ def find_learning_rate(
     if steps < 3 or not 0 <= smoothing < 1:
         raise ValueError(f"steps is at least 3 and smoothing at least 0 and less than 1; they are {steps}, {smoothing}")
     sweep = _Sweep(np.geomspace(start, end, steps), smoothing, diverged)
-    copy.deepcopy(model).fit(x, y, batch_size, epochs=steps, verbose=0, callbacks=[sweep])
+    twin = copy.deepcopy(model)
+    twin.optimizer._learning_rate = start  # even in the place of a schedule, since the twin has recorded none yet
+    twin.fit(x, y, batch_size, epochs=steps, verbose=0, callbacks=[sweep])
     n = len(sweep.losses)
     if n < 3:
         raise ValueError(f"the loss is not finite after {n} steps at rates from {start}: choose a smaller start")

@@ -66,6 +66,14 @@ def test_a_sweep_ends_where_it_diverges_and_suggests_a_rate_that_learns(data, tm
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_a_sweep_takes_the_place_of_a_schedule(data):
+    rate = gpubp.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    scheduled, plain = (regression(gpubp.optimizers.SGD(r)) for r in (rate, 0.1))
+    sweeps = [find_learning_rate(model, *data, batch_size=8) for model in (scheduled, plain)]
+    assert np.array_equal(sweeps[0].losses, sweeps[1].losses)
+    assert scheduled.optimizer.learning_rate is rate
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"start": 0}, "start > 0"), ({"start": 1, "end": 0.1}, "up to end"), ({"steps": 2}, "at least 3")],
