@@ -26,6 +26,7 @@ class BackupAndRestore(Callback):
     Arguments:
         backup_dir: folder for the backups of this training alone. It holds the last one and the one before.
         save_freq: "epoch", or batches from one backup to the next. Default "epoch".
+        double_checkpoint: taken for compatibility; two backups are kept anyway.
         delete_checkpoint: whether the backups are removed when training is done. Default True.
 
     Raises:
@@ -58,7 +59,7 @@ class BackupAndRestore(Callback):
 
     last = True  # what it saves are the others' states after the epoch
 
-    def __init__(self, backup_dir, save_freq="epoch", delete_checkpoint: bool = True):
+    def __init__(self, backup_dir, save_freq="epoch", double_checkpoint: bool = True, delete_checkpoint: bool = True):
         super().__init__()
         if not backup_dir:
             raise ValueError("backup_dir is the folder for the backups; it is empty")
