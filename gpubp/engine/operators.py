@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,8 +40,6 @@ class Operators:
     Elements are compared by == too, so that whoever asks whether something is the same object must use `is`, a set or
     a dict.
     """
-
-    dtype: np.dtype
 
     __hash__ = object.__hash__
 
@@ -145,7 +144,7 @@ class Operators:
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
-    def _truth(self):
+    def _truth(self: Any):
         if self.dtype.kind != "b":
             raise TypeError(f"{users_line()}: ~, &, | and ^ are for bools; this is {self!r}")
         return self

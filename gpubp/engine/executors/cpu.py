@@ -78,10 +78,6 @@ class CPU:
             raise Stopped(done, table.instructions[self.context[native.FAILED_ROW]].name)
         return done
 
-    def prepare(self, rows: int, parts: tuple[str, ...] | None = None):
-        """Compiles what `run` with the same arguments runs, if that has not been done."""
-        self._table(rows, parts)
-
     def repeat(self, rows: int):
         """A function that runs one batch of `rows` rows on the arrays that are bound now, as often as it is called.
 
