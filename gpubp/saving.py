@@ -94,6 +94,37 @@ def save_model(model: Model, path, overwrite: bool = True):
     replace_file(Path(path), contents)
 
 
+def save_weights(model: Model, path, overwrite: bool = True):
+    """Writes a model's weights alone, by their paths. Arguments and errors as of `save_model`."""
+    if not overwrite and Path(path).exists():
+        raise FileExistsError(f"{path} is there already; overwrite=True replaces it")
+    with model._gate.shared():
+        model._require_built()
+        contents = save({name: np.asarray(v.numpy(), order="C") for name, v in model.paths().items()})
+    replace_file(Path(path), contents)
+
+
+def load_weights(model: Model, path):
+    """Sets a model's weights from a file of `save_weights` or `save_model`.
+
+    Raises:
+        ModelFileError: if paths, shapes or dtypes are others, or it is no such file; nothing changes then.
+        OSError: if it can't be opened.
+    """
+    model._require_built()
+    path = Path(path)
+    path.open("rb").close()  # for an error that names the path
+    with _file_errors(path), safe_open(path, framework="numpy") as file:
+        tensors, weights = _Tensors(file), model.paths()
+        surplus = {name for name in tensors.names - weights.keys() if not _is_slot(name)}
+        if surplus:
+            raise ModelFileError(f"the tensors {sorted(surplus)} belong to nothing in {model.name!r}")
+        arrays = {name: tensors.read(name, variable) for name, variable in weights.items()}
+    with model._gate.exclusive():
+        for name, variable in weights.items():
+            variable.assign(arrays[name])
+
+
 def _arrays(model) -> dict[str, np.ndarray]:
     """Weights and the optimizer's arrays by name, C-contiguous: safetensors writes the bytes of others as they lie."""
     paths = model.paths()

@@ -386,3 +386,20 @@ def test_the_file_has_the_rights_of_files_of_the_user(path):
     beside = path.with_name("other")
     beside.touch()
     assert path.stat().st_mode == beside.stat().st_mode
+
+
+def test_weights_alone_go_to_an_equal_model_and_to_no_other(data, path):
+    model, other = classifier(), classifier()
+    fit(model, data, 1)
+    for write_out in (model.save_weights, model.save):
+        write_out(path)
+        other.set_weights([0 * w for w in other.get_weights()])
+        other.load_weights(path)
+        assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), other.get_weights(), strict=True))
+    before = [w.tobytes() for w in other.get_weights()]
+    small().save_weights(path)
+    with pytest.raises(ModelFileError, match="belong to nothing"):
+        other.load_weights(path)
+    assert [w.tobytes() for w in other.get_weights()] == before
+    with pytest.raises(FileExistsError):
+        small().save_weights(path, overwrite=False)

@@ -259,6 +259,22 @@ class Model(Trainer):
 
         save_model(self, path, overwrite)
 
+    def save_weights(self, path, overwrite: bool = True):
+        """Writes the weights alone, by their paths, into a safetensors file. Arguments and errors as of `save`."""
+        from gpubp.saving import save_weights
+
+        save_weights(self, path, overwrite)
+
+    def load_weights(self, path):
+        """Sets the weights from a file of `save_weights` or `save`, of a model with the same paths and shapes.
+
+        Raises:
+            ModelFileError: if it has others, or is no such file; nothing changes then.
+        """
+        from gpubp.saving import load_weights
+
+        load_weights(self, path)
+
     def get_config(self) -> dict:
         """What makes an equal model: the layers' classes and configurations, and how they are connected."""
         from gpubp.models.drawing import describe
