@@ -1,59 +1,117 @@
-"""Predictions for small batches of one shape, again and again: buffers stay where they are, and little is looked up."""
+"""Single batches of one shape, again and again: buffers stay where they are, and little is looked up.
+
+A model is ready for batches of a shape from the second one on. Whatever is unusual is left to the long way: `None` is
+the answer then, and nothing has changed.
+"""
 
 import threading
 
 import numpy as np
 
+from gpubp.backend import current_device
 from gpubp.engine import trees
 from gpubp.training import loop
 
 LARGEST = 1 << 16  # elements of a batch that are copied in and out; larger ones are read where they lie
-KEPT = 8  # shapes of batches that a model is ready for
+KEPT = 16  # shapes of batches that a model is ready for
+
+
+def key_of(*arrays):
+    """What tells batches of one kind from others; None where there is something else than NumPy's arrays."""
+    if all(type(a) is np.ndarray for a in arrays):
+        return tuple((a.shape, a.dtype.char) for a in arrays)
+    return None
 
 
 def suits(key, rows) -> bool:
-    """Whether batches of this kind are worth it: (shape, dtype) of one dense array that is taken as it is."""
-    x = rows.inputs[0]
-    return key is not None and len(rows.inputs) == 1 and x.shape == key[0] and x.size <= LARGEST
+    """Whether batches of this kind are worth it: dense arrays of one input and one output, taken as they are."""
+    arrays = [*rows.inputs, *rows.targets]
+    if key is None or len(rows.inputs) != 1 or len(arrays) != len(key) or rows.weights:
+        return False
+    return all(a.shape == shape and a.size <= LARGEST for a, (shape, _) in zip(arrays, key, strict=True))
 
 
-class Quick:
-    """A bound prediction program.
+class _Bound:
+    """A program bound to buffers for its batch, which nobody else uses."""
 
-    Arguments:
-        runner: of the prediction program, for as many rows as `x` has, and for nobody else.
-        gate: of the model.
-        variables: of the model, which may move to another store.
-        x: an example of the batches.
-    """
-
-    def __init__(self, runner: loop.Runner, gate, variables: list, x: np.ndarray):
-        self.gate, self.variables, self.structure = gate, variables, runner.structure
+    def __init__(self, runner: loop.Runner, variables: list, rows):
+        self.runner, self.variables = runner, variables
         self.store = variables[0].store if variables else None
-        self.x, self.outputs = np.empty(x.shape, x.dtype), loop.outputs_for(runner, len(x))
-        runner.bind({"x": self.x} | {p.segment: out for p, out in zip(runner.outputs, self.outputs, strict=True)})
-        self._again = runner.executor.repeat(len(x))
-        self._turn = threading.Lock()
+        self.batch = {name: np.empty(a.shape, a.dtype) for name, a in rows.segments().items()}
+        self.outputs = loop.outputs_for(runner, len(rows))
+        self.trained = {id(v) for v in variables if v.trainable}
+        outputs = {p.segment: out for p, out in zip(runner.outputs, self.outputs, strict=True)}
+        runner.bind({**self.batch, **outputs, "order": np.arange(len(rows))})
+        self.again = runner.executor.repeat(len(rows))
+        self.buffers = list(self.batch.values())
 
     @property
     def stale(self) -> bool:
-        """Whether the variables have moved."""
+        """Whether the variables have moved, or are about to."""
         store = self.store
+        if store is None or store.device is not current_device():
+            return True
         return any(v.store is not store for v in self.variables)
+
+
+class Prediction(_Bound):
+    """The outputs for a batch.
+
+    Arguments:
+        runner: of the prediction program.
+        variables: of the model, which may move to another store.
+        rows: an example of the batches.
+        gate: of the model.
+    """
+
+    def __init__(self, runner: loop.Runner, variables: list, rows, gate):
+        super().__init__(runner, variables, rows)
+        self.gate, self.turn = gate, threading.Lock()
 
     def __call__(self, x: np.ndarray):
         """The outputs; None where it can't be done now: the model has changed, or another thread is at it."""
-        if self.stale or not self._turn.acquire(blocking=False):
+        if self.stale or not self.turn.acquire(blocking=False):
             return None
         try:
             if not self.gate.enter():
                 return None
             try:
-                self.x[...] = x
-                if self._again():
-                    return trees.like(self.structure, [out.copy() for out in self.outputs])
+                self.buffers[0][...] = x
+                if self.again():
+                    return trees.like(self.runner.structure, [out.copy() for out in self.outputs])
                 return None
             finally:
                 self.gate.leave()
         finally:
-            self._turn.release()
+            self.turn.release()
+
+
+class Step(_Bound):
+    """A step of training. Arguments as of Prediction; whoever calls it is alone with the model.
+
+    Arguments:
+        model: what is trained.
+    """
+
+    def __init__(self, runner: loop.Runner, variables: list, rows, model):
+        super().__init__(runner, variables, rows)
+        self.model, self.revision = model, model.optimizer.revision
+
+    @property
+    def stale(self) -> bool:
+        trained = all(v.trainable == (id(v) in self.trained) for v in self.variables)
+        return super().stale or not trained or self.model.optimizer.revision != self.revision
+
+    def __call__(self, *batch):
+        """The loss and the metrics of the batch; None where it can't be done, or was stopped before the update."""
+        if self.stale:
+            return None
+        model, runner = self.model, self.runner
+        for buffer, a in zip(self.buffers, batch, strict=True):
+            buffer[...] = a
+        runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
+        runner.reset()
+        if not self.again():
+            return None
+        model.iterations, model.updates = model.iterations + 1, model.updates + 1
+        return runner.means()

@@ -322,12 +322,18 @@ class Trainer(Layer):
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict: bool = False):
         """One step on all rows of x; the loss and the metrics of this batch. Arguments and errors as of `fit`."""
+        key = ("train", quick.key_of(x, y)) if sample_weight is None and class_weight is None else None
         with self._gate.exclusive():
-            self._require_compiled("train_on_batch")
-            rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
-            runner = self._training_runner(rows, len(rows))
-            training = loop.ArrayTraining(self, runner, rows, False, self._unwatched())
-            logs = training.epoch(Position(0, 0, self.iterations))
+            known = self._quick.get(key)
+            logs = known(x, y) if known else None
+            if logs is None:
+                self._require_compiled("train_on_batch")
+                rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
+                runner = self._training_runner(rows, len(rows))
+                training = loop.ArrayTraining(self, runner, rows, False, self._unwatched())
+                logs = training.epoch(Position(0, 0, self.iterations))
+                if key and runner.accumulate == 1 and (known is None or known.stale):
+                    self._prepare("train", key, rows, lambda *bound: quick.Step(*bound, self))
         return _answer(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict: bool = False):
@@ -338,7 +344,7 @@ class Trainer(Layer):
 
     def predict_on_batch(self, x):
         """The outputs for one batch. Arguments and errors as of `predict`."""
-        key = (x.shape, x.dtype.char) if type(x) is np.ndarray else None
+        key = ("predict", quick.key_of(x))
         known = self._quick.get(key)
         outputs = known(x) if known else None
         if outputs is not None:
@@ -346,19 +352,19 @@ class Trainer(Layer):
         rows = self._rows(x, None, None, None)
         outputs = self._predicted(rows, len(rows))
         if known is None or known.stale:
-            self._prepare(key, rows)
+            self._prepare("predict", key, rows, lambda *bound: quick.Prediction(*bound, self._gate))
         return outputs
 
-    def _prepare(self, key, rows: data.Rows):
-        """Keeps a runner ready for batches of a shape, from the second one on."""
-        x, met = rows.inputs[0], key in self._quick
+    def _prepare(self, mode, key, rows: data.Rows, bind):
+        """Is ready for batches of a kind from the second one on, by a runner that serves nothing else."""
         with self._lock:
-            if not quick.suits(key, rows) or len(self._quick) >= quick.KEPT:
+            if not quick.suits(key[1], rows) or len(self._quick) >= quick.KEPT:
                 return
-            self._quick[key] = None
-            idle = self._runners.get(self._key("predict", self._ready(training=False), rows.sources(), len(x)))
-            if met and idle:
-                self._quick[key] = quick.Quick(idle.pop(), self._gate, self.variables, x)
+            met, self._quick[key] = key in self._quick, None
+            store = self._ready(training=mode == "train")
+            idle = self._runners.get(self._key(mode, store, rows.sources(), len(rows)))
+            if met and idle and hasattr(idle[-1].executor, "repeat"):
+                self._quick[key] = bind(idle.pop(), self.variables, rows)
 
     # What runs
 
@@ -466,7 +472,7 @@ class Trainer(Layer):
         return Runner(made, executor, batch_size, accumulate)
 
     def _key(self, mode, store, sources, batch_size):
-        return mode, id(store), sources, batch_size, self.optimizer.revision if mode == "train" else None
+        return mode, store, sources, batch_size, self.optimizer.revision if mode == "train" else None
 
     @contextmanager
     def _borrowed(self, mode: str, sources: programs.Sources, batch_size: int):
