@@ -231,12 +231,11 @@ class Model(Trainer):
 
     def paths(self) -> dict[str, Variable]:
         """All variables by path: the names of the layers on the way, without the model's own, and the variable's."""
-        found = {v.name: v for v in self._own}
+        paths = {v: v.name for v in self._own}
         for layer in self._layers:
             for path, variable in layer.named_variables().items():
-                if variable not in found.values():
-                    found[path] = variable
-        return found
+                paths.setdefault(variable, path)
+        return {path: variable for variable, path in paths.items()}
 
     def summary(self, line_length: int | None = None, print_fn=print):
         """Prints the layers with the shapes of their outputs and the numbers of their weights."""
