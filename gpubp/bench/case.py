@@ -92,7 +92,7 @@ class Problem:
     def save(self, path: Path):
         kernels = {f"weights_{k:02}": w for k, w in enumerate(self.weights)}
         arrays = {k: v for k, v in vars(self).items() if k != "weights" and v is not None}
-        np.savez(path, **{**arrays, **kernels})  # type: ignore[arg-type]
+        np.savez(path, **{**arrays, **kernels})
 
     @classmethod
     def load(cls, path: Path) -> "Problem":
