@@ -10,7 +10,7 @@ from .case import Case, Problem
 from .contenders import Contender
 
 Make = Callable[[], type[Contender]]  # imports what a contender needs
-UNTIMED = 2  # epochs before the first that counts, for caches and compilers
+UNTIMED = 1  # samples before the first that counts, for caches and compilers
 
 
 def step(find: Make, case: Case, problem: Problem, **_) -> Iterator[dict]:

@@ -44,15 +44,8 @@ def block(document: Document) -> str:
         raise ValueError("the run has measured no training steps with one thread")
     where = f"{machine['processor']}, {machine['cores']} processors, Python {machine['python']}"
     picture = Picture(PICTURE, "Times of a training step by that of gpubp")
-    return "\n\n".join(
-        [
-            BEGIN,
-            f"Medians of one run on {where}, {document['date'][:10]}.",
-            table(document).markdown(),
-            picture.markdown(),
-            END,
-        ]
-    )
+    said = f"Medians of one run on {where}, {document['date'][:10]}."
+    return "\n\n".join([BEGIN, said, table(document).markdown(), picture.markdown(), END])
 
 
 def table(document: Document) -> Table:
