@@ -1,6 +1,7 @@
 """What kernels take of a device, as NVRTC's assembler reports it: a table of kernel and architecture.
 
-Run as a module, `python -m tests.cuda.report`, it prints the table of all kernels of the corpus, and fails where one spills registers.
+Run as a module, `python -m tests.cuda.report`, it prints the table of all kernels of the corpus, and fails where one
+spills registers.
 """
 
 import hashlib
