@@ -1,4 +1,4 @@
-# make demo, test, lint, clean. VENV=folder and PYTHON=interpreter choose others.
+# make demo, test, lint, kernels, gpu, clean. VENV=folder and PYTHON=interpreter choose others.
 
 VENV ?= .venv
 # The newest that runs and can make environments: a name on the path alone may be a stand-in of a version manager.
@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 	$$p -c '$(TRIAL)' 2> /dev/null && echo $$p && break; done)
 RUN = $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint clean kernels kernels-tsan gpu gpu-test gpu-sanitize gpu-bench
 
 # Fetches MNIST, trains with a live bar, prints the test accuracy, saves the model and a learning curve.
 demo: $(VENV)/installed-plot
@@ -21,6 +21,28 @@ lint: $(VENV)/installed-dev,plot
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+
+# Each CUDA kernel with its registers, shared memory and spills on each architecture; needs no GPU.
+kernels: $(VENV)/installed-test
+	$(RUN)/python -m tests.cuda.report
+
+# Races between the threads of CUDA kernels, which g++ has built for the CPU; some minutes.
+kernels-tsan: $(VENV)/installed-test
+	$(RUN)/python -m pytest -m tsan tests/cuda
+
+# All that needs an NVIDIA GPU: the rest runs even where one of the three fails. CUDA=cuda12 for older drivers.
+CUDA ?= cuda13
+gpu:
+	status=0; for target in gpu-test gpu-sanitize gpu-bench; do $(MAKE) $$target || status=1; done; exit $$status
+
+gpu-test: $(VENV)/installed-test,$(CUDA)
+	$(RUN)/python -m pytest -m gpu tests/cuda
+
+gpu-sanitize: $(VENV)/installed-test,$(CUDA),sanitizer
+	PYTHON=$(RUN)/python bash tests/cuda/sanitize.sh
+
+gpu-bench: $(VENV)/installed-bench,$(CUDA)
+	$(RUN)/python bench/gpu.py --json gpu.json
 
 # gpubp itself, editable, with the packages of extras that pyproject.toml names.
 $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python

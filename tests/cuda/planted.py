@@ -1,7 +1,7 @@
 """Mistakes that the emulation must catch, planted into the kernels' text, and small programs that meet them.
 
 Run as a module with a mode and a name it runs that program, with a name of a mistake with it planted: so that it can be
-run under the sanitizers, which must be loaded before Python.
+run under the sanitizers, which must be loaded before Python. The mode "gpu" runs all programs on the first GPU.
 """
 
 import sys
@@ -117,21 +117,27 @@ PROGRAMS = {f.__name__: f for f in (sums, softmax, in_place, scalars, transposed
 
 def run(name: str, mode: str = "plain", orders=(0, 1, 5), rows: int = ROWS):
     """Runs a program on the emulated device. Raises AssertionError where it differs from the reference."""
-    import gpubp
-    from gpubp import ops
     from gpubp.backend import choice
 
     from .emulation.device import EmulatedDevice
 
-    x = np.random.default_rng(0).integers(-3, 4, (rows, COLUMNS)).astype(np.float32)
-    wanted = gpubp.compile(lambda x: PROGRAMS[name](ops, x), executor="reference")(x)
     for order in orders:
         device = EmulatedDevice(order, mode)
         choice._known[device.name] = device
-        with choice.device(device.name):
-            found = gpubp.compile(lambda x: PROGRAMS[name](ops, x))(x)
-        for one, other in zip(found, wanted, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-5)
+        compare(name, device.name, rows)
+
+
+def compare(name: str, device: str, rows: int):
+    """Runs a program on a device, and holds it against the reference."""
+    import gpubp
+    from gpubp import ops
+
+    x = np.random.default_rng(0).integers(-3, 4, (rows, COLUMNS)).astype(np.float32)
+    wanted = gpubp.compile(lambda x: PROGRAMS[name](ops, x), executor="reference")(x)
+    with gpubp.device(device):
+        found = gpubp.compile(lambda x: PROGRAMS[name](ops, x))(x)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
 
 
 def plant(name: str):
@@ -158,9 +164,16 @@ def plant(name: str):
     return lambda: setattr(source, "_read", read)
 
 
-if __name__ == "__main__":
-    mode, name = sys.argv[1:]
+def main(mode: str, name: str):
+    if mode == "gpu":
+        for program in PROGRAMS:
+            compare(program, "cuda", 300)
+        return
     if name in PLANTS:
         plant(name)
         name = PLANTS[name].program
     run(name, mode, orders=(0,), rows=70 if mode == "tsan" else 300)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

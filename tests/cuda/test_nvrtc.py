@@ -33,7 +33,7 @@ def test_every_kernel_compiles_and_none_spills(target):
 
 def test_the_corpus_is_broad():
     kernels = corpus().values()
-    assert len(kernels) > 200
+    assert len(kernels) > 150
     assert {call.family for call in kernels} >= {
         "gather.cu",
         "random.cu",

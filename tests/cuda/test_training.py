@@ -57,6 +57,12 @@ def distance(model, other):
 
 @pytest.mark.parametrize("name", CASES)
 def test_training_agrees_with_the_cpu(gpu, name):
+    assert_agrees_with_the_cpu(name)
+    assert any(asked[0] == "replay" for asked in gpu.record)
+
+
+def assert_agrees_with_the_cpu(name):
+    """Weights, history, evaluation and predictions of the current device."""
     model, history = fitted(*CASES[name])
     found = model.evaluate(X, CASES[name][1], return_dict=True), model.predict(X, batch_size=32)
     with gpubp.device("cpu"):
@@ -67,7 +73,6 @@ def test_training_agrees_with_the_cpu(gpu, name):
         np.testing.assert_allclose(history[key], values, rtol=1e-4, err_msg=key)
     np.testing.assert_allclose(list(found[0].values()), list(wanted[0].values()), rtol=1e-4)
     np.testing.assert_allclose(found[1], wanted[1], rtol=1e-3, atol=1e-5)
-    assert any(asked[0] == "replay" for asked in gpu.record)
 
 
 def on(device, monkeypatch, *arguments, **options):

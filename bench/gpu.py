@@ -1,0 +1,100 @@
+"""Training steps on a GPU side by side: gpubp, PyTorch in three ways, JAX, and the matrix products alone.
+
+    python bench/gpu.py --json gpu.json
+
+The file is written anew after each cell, the most telling cells first, so that a run cut short leaves what it has
+measured. Exits with 1 if a contender did other work than gpubp, or gpubp could not run.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from contenders import Case
+from gpu_contenders import CONTENDERS
+from throughput import machine
+
+CASES = [
+    Case((784, 512, 512, 10), batch=128, steps=256),
+    Case((64, 100, 10), batch=200, steps=512),
+    Case((784, 512, 512, 10), batch=1024, steps=128),
+    Case((2, 4, 2), batch=4, steps=1024),
+    Case((32, 256, 256, 2), batch=256, steps=512),
+    Case((4096, 4096, 4096, 4096, 4096), batch=8192, steps=8),
+]
+PRECISIONS = ("tf32", "float32")
+TOLERANCE = {"float32": 1e-3, "tf32": 2e-2}  # of mean losses of an epoch, relative
+PATIENCE = 240  # seconds for a cell
+CLOCKS = ["nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,clocks.mem,power.limit", "--format=csv,noheader"]
+
+
+def gpu() -> str | None:
+    """Name, driver and clocks; None where no driver answers."""
+    try:
+        return subprocess.run(CLOCKS, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def cell(name: str, case: Case, precision: str) -> dict:
+    """What one contender showed, in a process of its own."""
+    settings = json.dumps({**asdict(case), "precision": precision})
+    command = [sys.executable, str(Path(__file__).with_name("gpu_contenders.py")), name]
+    try:
+        done = subprocess.run(command, input=settings + "\n", capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return {"missing": f"took more than {PATIENCE} s"}
+    lines = done.stdout.strip().splitlines()
+    return json.loads(lines[-1]) if lines and not done.returncode else {"missing": done.stderr.strip()[-2000:]}
+
+
+def line(name: str, case: Case, found: dict, own: dict) -> str:
+    if "missing" in found:
+        return f"  {name:20}{'':>12}  {found['missing'].splitlines()[-1][:80] if found['missing'] else 'no answer'}"
+    step = 1e6 * median(found["seconds"]) / case.steps
+    ratio = f"{median(found['seconds']) / median(own['seconds']):6.2f}" if "seconds" in own else ""
+    return f"  {name:20}{step:12,.1f}{ratio:>8}  {found['note']}"
+
+
+def disagrees(found: dict, own: dict, precision: str) -> bool:
+    """Whether a loss after the same updates is not gpubp's."""
+    if found.get("loss") is None or own.get("loss") is None:
+        return False
+    return not abs(found["loss"] - own["loss"]) <= TOLERANCE[precision] * abs(own["loss"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="file to write machine, GPU, versions, date and raw samples to")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    parser.add_argument("--cases", type=int, default=len(CASES), help="how many, from the first (default all)")
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), metavar="NAME")
+    options = parser.parse_args(arguments)
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    report: dict = {"date": date, "machine": machine(), "gpu": gpu(), "cells": []}
+    status = 0
+    for precision in options.precisions:
+        for case in CASES[: options.cases]:
+            print(f"{case.name}, batch {case.batch}, {precision}: µs a step, and times gpubp's", flush=True)
+            own: dict = {}
+            for name in dict.fromkeys(["gpubp", *options.contenders]):
+                found = cell(name, case, precision)
+                own = found if name == "gpubp" else own
+                other = disagrees(found, own, precision)
+                status |= other or (name == "gpubp" and "missing" in found)
+                print(line(name, case, found, own) + ("  NOT THE SAME WORK" if other else ""), flush=True)
+                report["cells"].append(
+                    {**asdict(case), "precision": precision, "contender": name, "disagrees": other, **found}
+                )
+                if options.json:
+                    options.json.write_text(json.dumps(report, indent=1))
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""What only a GPU can tell: `make gpu-test` runs these. None of them has been run on one yet."""
+
+import numpy as np
+import pytest
+
+import gpubp
+from gpubp.backend import current_device
+from gpubp.backend.device import Gemm
+from gpubp.engine.executors import cuda
+
+from ..engine.test_ops import CASES as OPS
+from ..engine.test_ops import agree, drawn
+from .test_cuda_ops import compare
+from .test_training import CASES, LABELS, X, assert_agrees_with_the_cpu, classifier, distance, fitted
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(autouse=True)
+def gpu():
+    """The first GPU; where there is none these tests fail, and say why."""
+    with gpubp.device("cuda"):
+        yield current_device()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ops_compute_what_the_reference_does(dtype):
+    cases = [c.values for c in OPS]
+    compare([(op, drawn(op, inputs, dtype), attrs) for op, inputs, attrs in cases], agree)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_training_agrees_with_the_cpu(name):
+    assert_agrees_with_the_cpu(name)
+
+
+def test_two_runs_are_equal_bit_for_bit():
+    make = lambda: classifier(dropout=0.3)  # noqa: E731
+    assert distance(fitted(make, LABELS)[0], fitted(make, LABELS)[0]) == 0
+
+
+@pytest.mark.parametrize("steps", [1, 3, 32])
+def test_graphs_are_equal_to_single_steps(monkeypatch, steps):
+    def eager(self, table, count):
+        for _ in range(count):
+            table.step()
+
+    make = lambda: classifier(dropout=0.3)  # noqa: E731
+    with monkeypatch.context() as patched:
+        patched.setattr(cuda.CUDA, "_queue", eager)
+        expected, _ = fitted(make, LABELS, epochs=4, batch_size=2)
+    monkeypatch.setattr(cuda, "STEPS", steps)
+    found, _ = fitted(make, LABELS, epochs=4, batch_size=2)
+    assert distance(found, expected) == 0
+
+
+def test_graphs_bear_that_other_memory_is_used_between_replays(gpu):
+    model, _ = fitted(*CASES["relu, Adam"], epochs=1)
+    junk = [gpu.alloc(1 << 20) for _ in range(16)]
+    for buffer in junk:
+        gpu.copy(buffer, 255)
+    del junk, buffer
+    model.fit(X, LABELS, epochs=2, initial_epoch=1, batch_size=16, verbose=0)
+    assert distance(model, fitted(*CASES["relu, Adam"], epochs=2)[0]) == 0
+
+
+def test_the_learning_rate_changes_between_replays():
+    model, _ = fitted(*CASES["relu, Adam"], epochs=1)
+    model.optimizer.learning_rate = 0.0
+    before = model.get_weights()
+    model.fit(X, LABELS, epochs=1, batch_size=16, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("n", [1, 5, 4096, 4097, 100_000])
+def test_the_order_of_rows_is_that_of_the_cpu(gpu, n):
+    from gpubp.ops.philox import permutation
+
+    model, _ = fitted(*CASES["relu, Adam"], epochs=1)
+    (runner,) = next(r for key, r in model._runners.items() if key[0] == "train")
+    assert np.array_equal(gpu.download(runner.executor.order(n, -3, 4)), permutation(n, -3, 4))
+
+
+@pytest.mark.parametrize("ta", [False, True])
+@pytest.mark.parametrize("tb", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 7), (127, 251, 509), (256, 512, 784), (1, 1000, 3)])
+@pytest.mark.parametrize(("compute", "tolerance"), [("float32", 1e-6), ("float64", 1e-14), ("tf32", 2e-3)])
+def test_products(gpu, monkeypatch, ta, tb, shape, compute, tolerance):
+    m, n, k = shape
+    dtype = np.float64 if compute == "float64" else np.float32
+    monkeypatch.setattr(gpu, "compute", compute if compute == "tf32" else "float32")
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((k, m) if ta else (m, k)), rng.standard_normal((n, k) if tb else (k, n))
+    a, b = a.astype(dtype), b.astype(dtype)
+    c = gpu.upload(np.zeros((m, n), dtype))
+    gpu.gemm(gpu.upload(a), gpu.upload(b), c, Gemm(m, n, k, a.shape[1], b.shape[1], n, ta, tb))
+    expected = (a.T if ta else a).astype(np.float64) @ (b.T if tb else b)
+    found = gpu.download(c)
+    assert np.linalg.norm(found - expected) <= tolerance * np.linalg.norm(expected)
+
+
+def test_nothing_can_be_allocated_in_a_capture(gpu):
+    with pytest.raises(RuntimeError, match="while a graph was captured"), gpu.capture():
+        gpu.alloc(1 << 20)
+
+
+def test_two_queues_make_one_graph(gpu):
+    """What was captured in two queues comes out as one graph, which runs."""
+    a = gpu.upload(np.ones((64, 64), np.float32))
+    b, c = (gpu.upload(np.zeros((64, 64), np.float32)) for _ in range(2))
+    shape = Gemm(64, 64, 64, 64, 64, 64)
+    gpu.gemm(a, a, b, shape)
+    with gpu.capture() as graph:
+        with gpu.branch():
+            gpu.gemm(a, a, b, shape)
+        gpu.gemm(a, a, c, shape)
+        gpu.join()
+        gpu.gemm(b, c, a, shape)
+    gpu.replay(graph)
+    assert np.all(gpu.download(a) == 64**3)
