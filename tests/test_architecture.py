@@ -18,7 +18,7 @@ FLOORS = [
     ],
     ["gpubp.training", "gpubp.callbacks", "gpubp.layers", "gpubp.optimizers", "gpubp.datasets"],
     ["gpubp.models", "gpubp.saving"],
-    ["gpubp.cli", "gpubp.doctor"],
+    ["gpubp.cli", "gpubp.doctor", "gpubp.sklearn"],
 ]
 
 

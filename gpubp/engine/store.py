@@ -19,7 +19,7 @@ class Store:
     """
 
     def __init__(self, variables: list[Variable], device, slots: tuple[str, ...] = (), initial=lambda slot, value: 0):
-        self.variables, self.device = variables, device
+        self.variables, self.device, self.initial = variables, device, initial
         self.layout = Layout(rows=1, align=device.align)
         for segment in (PARAMS, STATE):
             self.layout.reserve(segment, 0)
@@ -33,9 +33,13 @@ class Store:
         self.buffers = {segment: device.alloc(n) for segment, n in self.layout.sizes.items()}
         for variable, place in self.places.items():
             self._move_in(variable, place)
-        for slot in slots:
+        self.begin_slots()
+
+    def begin_slots(self):
+        """Sets the slots to what they begin from."""
+        for slot in self.slots:
             for variable in self.trainable:
-                device.copy(self.view(self.slot_of(slot, variable)), initial(slot, variable.numpy()))
+                self.device.copy(self.view(self.slot_of(slot, variable)), self.initial(slot, variable.numpy()))
 
     def _move_in(self, variable, place):
         array = self.view(place)

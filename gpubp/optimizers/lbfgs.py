@@ -19,6 +19,7 @@ class Minimum:
         iterations, evaluations: how many it took.
         converged: whether it stopped because of a tolerance, not of a limit.
         message: why it stopped, in the words of SciPy.
+        status: the same as SciPy's number: 0 a tolerance, 1 a limit.
     """
 
     x: np.ndarray
@@ -27,6 +28,7 @@ class Minimum:
     evaluations: int
     converged: bool
     message: str
+    status: int
 
 
 class LBFGS(Optimizer):
@@ -65,13 +67,14 @@ class LBFGS(Optimizer):
         check("memory", memory, "at least 1", int)
         self.max_iter, self.max_fun, self.memory = max_iter, max_fun, memory
         self.tolerance, self.change_tolerance = tolerance, change_tolerance
+        self.found: Minimum | None = None  # what the last minimisation found
 
     def update_variable(self, parameter, gradient, rate, step, slots):
         raise NotImplementedError("LBFGS has no update of one step: `minimize` evaluates as often as it needs to")
 
     def minimize(self, value_and_gradient: Callable, x0, callback: Callable | None = None) -> Minimum:
         """Minimises a function, as `minimize` with the arguments of this optimizer."""
-        return minimize(
+        self.found = minimize(
             value_and_gradient,
             x0,
             self.max_iter,
@@ -81,6 +84,7 @@ class LBFGS(Optimizer):
             self.memory,
             callback,
         )
+        return self.found
 
 
 def minimize(
@@ -129,4 +133,12 @@ def minimize(
 
     options = {"maxiter": max_iter, "maxfun": max_fun, "gtol": tolerance, "ftol": change_tolerance, "maxcor": memory}
     found = scipy_minimize(evaluate, x0, jac=True, method="L-BFGS-B", callback=report, options=options)
-    return Minimum(found.x, float(found.fun), int(found.nit), int(found.nfev), bool(found.success), str(found.message))
+    return Minimum(
+        found.x,
+        float(found.fun),
+        int(found.nit),
+        int(found.nfev),
+        bool(found.success),
+        str(found.message),
+        int(found.status),
+    )

@@ -230,11 +230,11 @@ class ArrayTraining(Training):
         model, watchers: as of `Training`.
         runner: of the model's training program.
         rows: the data.
-        shuffle: whether each epoch has an order of its own.
+        shuffle: whether each epoch has an order of its own; or a function that gives the next one of so many rows.
         limit: batches of an epoch at most. Default all.
     """
 
-    def __init__(self, model, runner: Runner, rows, shuffle: bool, watchers: Watchers, limit: int | None = None):
+    def __init__(self, model, runner: Runner, rows, shuffle, watchers: Watchers, limit: int | None = None):
         super().__init__(model, watchers)
         self.runner, self.rows, self.shuffle = runner, rows, shuffle
         self.position = Position()
@@ -247,9 +247,7 @@ class ArrayTraining(Training):
 
     def epoch(self, position):
         model, runner = self.model, self.runner
-        self.position = position
-        order = runner.executor.order(len(self.rows), model.seed, position.start) if self.shuffle else None
-        order = np.arange(len(self.rows)) if order is None else order
+        self.position, order = position, self._order(position)
         runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
         if position.batch:
             runner.restore(position.sums)
@@ -268,6 +266,12 @@ class ArrayTraining(Training):
             model.iterations, model.updates = runner.get("step"), runner.get("updates")
             runner.executor.memory.release()
         return self.means()
+
+    def _order(self, position: Position) -> np.ndarray:
+        n = len(self.rows)
+        if callable(self.shuffle):
+            return np.ascontiguousarray(self.shuffle(n), np.int64)
+        return self.runner.executor.order(n, self.model.seed, position.start) if self.shuffle else np.arange(n)
 
     def means(self):
         return self.runner.means()

@@ -171,7 +171,8 @@ class Trainer(Layer):
             callbacks: list of Callback.
             validation_split: share of the rows, from the end, to validate on. Default 0.
             validation_data: (x, y) or (x, y, sample_weight) to validate on after each epoch; or a Sequence or iterable.
-            shuffle: whether each epoch has an order of its own. Default True.
+            shuffle: whether each epoch has an order of its own; or, for arrays, a function that gives the next order of
+                so many rows. Default True.
             class_weight: dict of labels to the weights of their rows. Default 1 each.
             sample_weight: weights of the rows; for several outputs a list or dict. Default 1 each.
             initial_epoch: the epoch to begin with. Default 0.
@@ -549,6 +550,11 @@ class Trainer(Layer):
         for slot in store.slots:
             for variable in store.trainable:
                 store.device.copy(store.view(store.slot_of(slot, variable)), arrays[f"{slot}/{paths[variable]}"])
+
+    def reset_optimizer(self):
+        """Has the optimizer begin anew: its arrays are what they are before the first update, and so are the counts."""
+        self.iterations = self.updates = 0
+        self._ready().begin_slots()
 
     def __getstate__(self):
         """Without what was compiled, so that models can be copied and sent to other processes."""

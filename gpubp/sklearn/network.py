@@ -1,0 +1,152 @@
+"""The network of an estimator: a compiled model that any estimator of the same signature may borrow."""
+
+import copy
+import json
+from collections.abc import Callable, Hashable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gpubp import layers, optimizers
+from gpubp.backend import current_device
+from gpubp.engine.variables import Variable
+from gpubp.models import Sequential
+from gpubp.sklearn.objective import Average, Objective
+
+WAITING = 16  # networks that are kept for the next estimator
+LARGE = 1 << 20  # weights from which on making a network takes little beside training it
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What follows from shapes and parameters.
+
+    Arguments:
+        units: of all layers, the inputs first.
+        activations: functions of the hidden layers, then of the outputs.
+        dtype: of the weights, or a policy.
+        dropout: rates of the hidden layers.
+        batch_norm: whether hidden layers normalise before their activation.
+    """
+
+    units: tuple[int, ...]
+    activations: tuple[Callable, ...]
+    dtype: str
+    dropout: tuple[float, ...]
+    batch_norm: bool
+
+
+@dataclass
+class Weights:
+    """The arrays of a network, on the host.
+
+    Arguments:
+        coefs, intercepts: of each layer.
+        normalisation: of each batch normalisation gamma, beta, moving mean and variance, one after the other.
+    """
+
+    coefs: list[np.ndarray]
+    intercepts: list[np.ndarray]
+    normalisation: list[np.ndarray] = field(default_factory=list)
+
+
+class Network:
+    """A model with access to its weights as scikit-learn orders them.
+
+    Arguments:
+        architecture: of the layers.
+        loss: of the rows.
+        optimizer: a gpubp optimizer; a copy of it is used.
+    """
+
+    def __init__(self, architecture: Architecture, loss, optimizer: optimizers.Optimizer):
+        a = architecture
+        policy = {"dtype": a.dtype}
+        stack: list[layers.Layer] = []
+        self.dense = [layers.Dense(n, None, kernel_initializer="zeros", **policy) for n in a.units[1:]]
+        for k, dense in enumerate(self.dense):
+            stack.append(dense)
+            hidden = k < len(self.dense) - 1
+            if hidden and a.batch_norm:
+                stack.append(layers.BatchNormalization(**policy))
+            stack.append(layers.Activation(a.activations[k], **policy))
+            if hidden and a.dropout[k]:
+                stack.append(layers.Dropout(a.dropout[k], **policy))
+        self.model = Sequential([layers.Input((a.units[0],), dtype=dense.variable_dtype), *stack])
+        self.normalisation = [v for x in stack if type(x).__name__ == "BatchNormalization" for v in x.variables]
+        kernels = [d.kernel for d in self.dense]
+        self.model.alpha = self.alpha = Variable(np.zeros((), kernels[0].dtype), "alpha", trainable=False)
+        objective = Objective(loss, self.alpha, kernels)
+        curves = [Average(objective, "curve", by_batches=True), Average(loss, "data_loss")]
+        self.model.compile(copy.deepcopy(optimizer), objective, weighted_metrics=curves)
+
+    @property
+    def size(self) -> int:
+        """The number of weights."""
+        return sum(v.array.size for v in self.model.variables)
+
+    @property
+    def weights(self) -> Weights:
+        """Copies of the weights."""
+        return Weights(
+            [d.kernel.numpy() for d in self.dense],
+            [d.bias.numpy() for d in self.dense],
+            [v.numpy() for v in self.normalisation],
+        )
+
+    @weights.setter
+    def weights(self, weights: Weights):
+        for dense, coef, intercept in zip(self.dense, weights.coefs, weights.intercepts, strict=True):
+            dense.kernel.assign(coef)
+            dense.bias.assign(intercept)
+        for variable, array in zip(self.normalisation, weights.normalisation, strict=False):
+            variable.assign(array)
+
+
+_waiting: list[tuple[Hashable, Network]] = []  # the longest waiting first; appending and popping are atomic
+
+
+@contextmanager
+def borrowed(architecture: Architecture, loss, optimizer: optimizers.Optimizer, options: Hashable):
+    """A network for the caller alone. Afterwards it waits for the next one: making its programs takes tens of ms.
+
+    Arguments:
+        architecture, optimizer: as of `Network`.
+        loss: makes the loss of the rows.
+        options: what `loss` follows from.
+    """
+    key = architecture, options, _described(optimizer), current_device().name
+    network = _taken(key) or Network(architecture, loss(), optimizer)
+    yield network
+    if network.size <= LARGE:  # one that has failed is not kept
+        _waiting.append((key, network))
+        del _waiting[:-WAITING]
+
+
+def _taken(key) -> Network | None:
+    for pair in reversed(_waiting):
+        if pair[0] == key:
+            try:
+                _waiting.remove(pair)
+            except ValueError:  # another thread was faster
+                return None
+            return pair[1]
+    return None
+
+
+def described(thing: Any) -> Hashable:
+    """What tells an object from others: class and configuration where it has one, else the object itself."""
+    try:
+        return type(thing), json.dumps(thing.get_config(), sort_keys=True)
+    except (AttributeError, ValueError, TypeError):
+        return thing
+
+
+def _described(optimizer) -> Hashable:
+    """The same of an optimizer, but for its learning rate, which programs read, unless it is a schedule."""
+    if not callable(optimizer.learning_rate):
+        optimizer = copy.copy(optimizer)
+        optimizer.learning_rate = 0.0
+    return described(optimizer)
