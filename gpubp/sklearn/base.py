@@ -157,7 +157,7 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         tried = None
         if self.early_stopping:
             if held is None:
-                stratify = y if self.n_outputs_ == 1 and self._stratified else None
+                stratify = rows.y.astype(bool) if self._stratified and self.n_outputs_ == 1 else None
                 rows, held = held_out(rows, self.validation_fraction, stratify, random)
             tried = partial(self._validation_score, network, held)
         order: Any = self.shuffle
