@@ -1,20 +1,29 @@
 """What the estimators minimise: a loss by rows, as scikit-learn defines it or any of gpubp's, and a penalty."""
 
 import copy
+from math import log, log1p
 from typing import Any
+
+import numpy as np
 
 from gpubp import losses, ops
 from gpubp.engine.variables import Variable
+from gpubp.losses.targets import logits_of
 from gpubp.metrics import Metric
 
 MEANS = ("sum_over_batch_size", "mean")
+
+
+def reporting(value, differentiated):
+    """A value with the gradient of another one."""
+    return differentiated + ops.stop_gradient(value - differentiated)
 
 
 def half_squared_error(y_true, y_pred):
     """sum((y_pred - y_true)^2) / 2 over the outputs, of which, as in scikit-learn, the mean over them is reported."""
     total = ops.sum(ops.square(y_pred - y_true), axis=-1) * 0.5
     outputs = y_pred.shape[-1]
-    return total if outputs == 1 else total + ops.stop_gradient(total / outputs - total)
+    return total if outputs == 1 else reporting(total / outputs, total)
 
 
 def half_poisson_deviance(y_true, y_pred):
@@ -24,8 +33,20 @@ def half_poisson_deviance(y_true, y_pred):
 
 
 def log_loss(y_true, y_pred):
-    """-sum(y log p + (1 - y) log(1 - p)) over the labels."""
-    return losses.binary_crossentropy(y_true, y_pred) * float(y_pred.shape[-1])
+    """-sum(y log p + (1 - y) log(1 - p)) over the labels, for zeros and ones y."""
+    z = logits_of(y_pred, "sigmoid")
+    return ops.sum(bounded(ops.softplus(z) - ops.cast(y_true, z.dtype) * z), axis=-1)
+
+
+def multinomial_log_loss(y_true, y_pred):
+    """-log p[y] for integer labels y."""
+    return bounded(losses.sparse_categorical_crossentropy(y_true, y_pred))
+
+
+def bounded(values):
+    """-log p as scikit-learn reports it: of p between eps and 1 - eps. A line search sees the difference."""
+    eps = float(np.finfo(values.dtype).eps)
+    return reporting(ops.clip(values, -log1p(-eps), -log(eps)), values)
 
 
 OWN = {"squared_error": half_squared_error, "poisson": half_poisson_deviance}
@@ -43,20 +64,25 @@ def loss_of(identifier: Any, out_activation: str, label_smoothing: float = 0.0) 
         ValueError: for unknown names.
     """
     if identifier == "log_loss":
-        if out_activation == "softmax":
-            smooth = losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
-            found = smooth if label_smoothing else losses.SparseCategoricalCrossentropy()
-        elif label_smoothing:
-            found = losses.FunctionLoss(
-                lambda y, p: losses.binary_crossentropy(y, p, label_smoothing=label_smoothing) * float(p.shape[-1])
-            )
-        else:
-            found = losses.FunctionLoss(log_loss)
+        found = _log_loss(out_activation, label_smoothing)
     else:
         found = copy.copy(losses.get(OWN.get(identifier, identifier) if isinstance(identifier, str) else identifier))
     if found.reduction in MEANS:
         found.reduction = "mean_with_sample_weight"
     return found
+
+
+def _log_loss(out_activation, label_smoothing) -> losses.Loss:
+    softmax = out_activation == "softmax"
+    if not label_smoothing:
+        found = losses.FunctionLoss(multinomial_log_loss if softmax else log_loss)
+        found.takes_labels = softmax
+        return found
+    if softmax:
+        return losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+    return losses.FunctionLoss(
+        lambda y, p: losses.binary_crossentropy(y, p, label_smoothing=label_smoothing) * float(p.shape[-1])
+    )
 
 
 class Objective(losses.Loss):

@@ -13,7 +13,6 @@ import gpubp.sklearn
 PRIVATE = {"test_gradient"}
 
 
-
 @pytest.fixture
 def global_random_seed():
     return 42
