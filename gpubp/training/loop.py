@@ -268,6 +268,12 @@ class ArrayTraining(Training):
             runner.executor.memory.release()
         return self.means()
 
+    def _order(self, position: Position) -> np.ndarray:
+        n = len(self.rows)
+        if callable(self.shuffle):
+            return np.ascontiguousarray(self.shuffle(n), np.int64)
+        return self.runner.executor.order(n, self.model.seed, position.start) if self.shuffle else np.arange(n)
+
     def means(self):
         return self.runner.means()
 
