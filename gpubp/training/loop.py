@@ -277,12 +277,6 @@ class ArrayTraining(Training):
     def means(self):
         return self.runner.means()
 
-    def _order(self, position: Position) -> np.ndarray:
-        n = len(self.rows)
-        if callable(self.shuffle):
-            return np.ascontiguousarray(self.shuffle(n), np.int64)
-        return self.runner.executor.order(n, self.model.seed, position.start) if self.shuffle else np.arange(n)
-
     # What `Runner.walk` calls around its compiled calls
 
     def longest(self) -> int | None:

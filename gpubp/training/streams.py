@@ -88,7 +88,8 @@ class StreamTraining(loop.Training):
         model, watchers = self.model, self.watchers
         if watchers.watched["train"]:
             watchers("on_train_batch_begin", position.batch)
-        rows = rows_for(model, *data.unpacked(batch), self.class_weight, fitting=True)
+        x, y, sample_weight = data.unpacked(batch)
+        rows = rows_for(model, x, y, sample_weight, self.class_weight, fitting=True)
         runner = self.tallies.of(model._training_runner(rows, capacity(model, "train", rows)))
         runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
         runner.bind(rows.segments() | {"order": np.arange(len(rows))})

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -339,7 +340,7 @@ class Trainer(Layer):
                 training = loop.ArrayTraining(self, runner, rows, False, self._unwatched())
                 logs = training.epoch(Position(0, 0, self.iterations))
                 if key and runner.accumulate == 1 and (known is None or known.stale):
-                    self._prepare("train", key, rows, lambda *bound: quick.Step(*bound, self))
+                    self._prepare("train", key, rows, partial(quick.Step, model=self))
             self.optimizer.iterations = self.updates
         return _answer(logs, return_dict)
 
@@ -359,7 +360,7 @@ class Trainer(Layer):
         rows = rows_for(self, x)
         outputs = self._predicted(rows, len(rows))
         if known is None or known.stale:
-            self._prepare("predict", key, rows, lambda *bound: quick.Prediction(*bound, self._gate))
+            self._prepare("predict", key, rows, partial(quick.Prediction, gate=self._gate))
         return outputs
 
     def _prepare(self, mode, key, rows: data.Rows, bind):
