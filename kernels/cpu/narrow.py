@@ -96,9 +96,10 @@ class _NarrowText:
         return [f"{indent}{self._element(a, c)} = {n}" for a in stores for c, n in enumerate(self._names(a.value))]
 
     def _row_stores(self):
+        """Of rows that a region makes there are sums over the rows and numbers of columns, no others."""
         sums = {s.value for s in self.row_sums}
-        stores = [a for a in self.loop.stores if a.kind == "ROW" and a.value in sums]
-        return [f"    {self._element(a, c)} = t{a.value}_{c}" for a in stores for c in range(self.columns)]
+        stores = [(a, c) for a in self.loop.stores if a.kind == "ROW" for c in range(self.columns)]
+        return [f"    {self._element(a, c)} = {f't{a.value}_{c}' if a.value in sums else c}" for a, c in stores]
 
     def _zeros(self):
         lines = [f"    t{s.value} = np.{'float64' if 'float' in s.dtype else 'int64'}(0)" for s in self.totals]

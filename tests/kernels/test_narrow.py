@@ -39,6 +39,21 @@ def test_a_label_out_of_range_is_told(label):
         gpubp.value_and_grad(loss)(p, x, y)
 
 
+def test_numbers_of_columns_that_others_read_are_kept():
+    """One region makes them and a product reads what another makes of them."""
+
+    def confusion(y, p):
+        chosen = ops.one_hot(ops.argmax(p, -1), 4, dtype="float64")
+        return ops.transpose(ops.one_hot(y, 4, dtype="float64")) @ chosen, ops.sum(p, axis=0)
+
+    p, y = np.random.default_rng(0).random((23, 4)), np.random.default_rng(1).integers(0, 4, 23)
+    wanted = np.zeros((4, 4))
+    np.add.at(wanted, (y, p.argmax(1)), 1)
+    weighted = gpubp.compile(lambda y, p, w: (confusion(y, p)[0], confusion(y, p * w)[0], ops.mean(p * w)))
+    for found in weighted(y, p, np.ones((23, 1)))[:2]:
+        assert np.array_equal(found, wanted)
+
+
 def test_nan_and_infinity_go_through():
     x = np.random.default_rng(0).standard_normal((50, 5))
     x[3, 1], x[20, 2], x[21, 0] = np.nan, np.inf, -np.inf
