@@ -27,7 +27,7 @@ def data(case, seed, rows=ROWS):
     y, p = case.data(rng, rows)
     if set(np.unique(y)) <= {0, 1} and case.data.__name__ != "one_hot":
         y[:2] = [[0], [1]] if y.ndim == 2 else [0, 1]
-    return y, p, np.concatenate([[1.0, 0.5], rng.choice([0.0, 0.3, 1.0, 2.0], rows - 2)])
+    return y, p, np.concatenate([[1.0, 0.5, 2.0, 1.0, 0.3], rng.choice([0.0, 0.3, 1.0, 2.0], rows - 5)])
 
 
 def test_every_metric_is_met_by_the_table():
