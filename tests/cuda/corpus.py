@@ -40,11 +40,12 @@ def of_models() -> dict[str, Call]:
 
 
 def of_ops() -> dict[str, Call]:
-    """Every op by itself, on the first and the last example of its tests; in float64 on the first."""
+    """Every op by itself: on two examples of its tests, reductions on all; in float64 on one."""
     found = {}
-    first = {c.values[0].name: c for c in reversed(CASES)}.values()
-    last = {c.values[0].name: c for c in CASES}.values()
-    for dtype, chosen in ((np.float32, [*first, *last]), (np.float64, [*first])):
+    first = list({c.values[0].name: c for c in reversed(CASES)}.values())
+    last = list({c.values[0].name: c for c in CASES}.values())
+    reductions = [c for c in CASES if c.values[0].reduction]
+    for dtype, chosen in ((np.float32, first + last + reductions), (np.float64, first)):
         calls = [(c.values[0], drawn(*c.values[:2], dtype), c.values[2]) for c in chosen]
 
         def function(*given, calls=calls):
