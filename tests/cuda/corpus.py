@@ -23,17 +23,12 @@ def of_program(program, rows) -> dict[str, Call]:
 def of_models() -> dict[str, Call]:
     """Training and reading, of all the models that are trained in tests."""
     from .test_training import CASES as MODELS
-    from .test_training import X
 
     found = {}
-    for make, targets in MODELS.values():
+    for make, _ in MODELS.values():
         model = make()
-        rows = model._rows(X, targets, None, None)
-        model._training_runner(rows, max(BATCHES))
-        with model._borrowed("evaluate", rows.sources(), max(BATCHES)):
-            pass
-        programs = [runner.program for runners in model._runners.values() for runner in runners]
-        for program in programs:
+        for mode in ("train", "evaluate", "predict"):
+            program = model.program(max(BATCHES), mode)
             for batch in BATCHES:
                 found |= of_program(program, batch)
     return found
