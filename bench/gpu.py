@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from contenders import Case
 from gpu_contenders import CONTENDERS
-from throughput import machine
+
+from gpubp.bench.case import Case
+from gpubp.bench.machine import machine
 
 CASES = [
     Case((784, 512, 512, 10), batch=128, steps=256),
@@ -80,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     status = 0
     for precision in options.precisions:
         for case in CASES[: options.cases]:
-            print(f"{case.name}, batch {case.batch}, {precision}: µs a step, and times gpubp's", flush=True)
+            print(f"{case.name}, {precision}: µs a step, and times gpubp's", flush=True)
             own: dict = {}
             for name in dict.fromkeys(["gpubp", *options.contenders]):
                 found = cell(name, case, precision)

@@ -4,3 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import gpubp
+
+gpubp.set_device("cpu")  # tests of other devices choose them

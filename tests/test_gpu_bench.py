@@ -16,16 +16,16 @@ def test_without_a_gpu_each_cell_says_why(tmp_path, capsys):
     file = tmp_path / "gpu.json"
     if gpu.gpu() is not None:
         pytest.skip("there is a GPU here")
-    arguments = ["--json", str(file), "--precisions", "float32", "--cases", "1", "--contenders", "JAX"]
+    arguments = ["--json", str(file), "--precisions", "float32", "--cases", "1", "--contenders", "JAX lax.scan"]
     assert gpu.main(arguments) == 1
     report = json.loads(file.read_text())
-    assert [cell["contender"] for cell in report["cells"]] == ["gpubp", "JAX"]
+    assert [cell["contender"] for cell in report["cells"]] == ["gpubp", "JAX lax.scan"]
     assert "device 'cuda' is not there" in report["cells"][0]["missing"]
-    assert "784-512-512-10, batch 128" in capsys.readouterr().out
+    assert "784-512-512-10, 128, float32" in capsys.readouterr().out
 
 
 def test_all_steps_fit_into_captured_graphs():
-    assert all(case.steps % gpu_contenders.CapturedTorch.steps == 0 for case in gpu.CASES)
+    assert all(case.steps % gpu_contenders.CAPTURED == 0 for case in gpu.CASES)
 
 
 @pytest.mark.parametrize(("loss", "expected"), [(1.0, False), (1.01, True), (float("nan"), True), (None, False)])

@@ -46,6 +46,20 @@ struct Array {
   __device__ T& operator()(i64 i, i64 j, i64 k) const { return data[(i * dim[1] + j) * dim[2] + k]; }
 };
 
+// Neighbouring elements, read and written together: their address must be a multiple of their size.
+template <class T, int N>
+struct __align__(N * sizeof(T)) Pack {
+  T of[N];
+};
+template <int N, class T>
+__device__ inline Pack<T, N> load(const T* from) {
+  return *reinterpret_cast<const Pack<T, N>*>(from);
+}
+template <class T, int N>
+__device__ inline void store(T* to, Pack<T, N> pack) {
+  *reinterpret_cast<Pack<T, N>*>(to) = pack;
+}
+
 // This thread's number in a grid of one dimension, and how many there are.
 __device__ inline i64 thread_number() { return i64(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ inline i64 thread_count() { return i64(gridDim.x) * blockDim.x; }

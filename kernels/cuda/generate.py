@@ -337,6 +337,8 @@ class _Tile(_LoopText):
             "}",
         ]
         first = "index c = blockIdx.x * blockDim.x + threadIdx.x"
+        if launch.is_flat(self.loop, self.rows) and not any(self.moving):
+            return self._flat() + self.end("gridDim.y")
         if self.row_sums:
             sums = [f"{TYPE[s.dtype]} r{s.value} = 0;" for s in self.row_sums]
             lines = [f"const {first};", *sums, "if (c < columns) {", *(f"  {line}" for line in rows), "}"]
@@ -344,6 +346,35 @@ class _Tile(_LoopText):
             walk = f"for ({first}; c < columns; c += gridDim.x * blockDim.x) {{"
             lines = [walk, *(f"  {line}" for line in rows), "}"]
         return lines + self._finish_sums() + self.end("gridDim.y")
+
+    def _flat(self):
+        """Several elements at a time, by accesses of up to 16 bytes; what is left over one by one."""
+        full = [a for a in (*self.loop.loads, *self.loop.stores) if a.kind == "FULL"]
+        arrays = {a.array: TYPE[self.loop.arrays[a.array].dtype] for a in full}
+        loaded = {a.array for a in self.loop.loads if a.kind == "FULL"}
+        stored = {a.array for a in self.loop.stores if a.kind == "FULL"}
+        one_by_one = [f"    {line}" for line in self.element(0)]
+        self.home |= {a.value: f"q{a.array}.of[k]" for a in full}
+        at_once = launch.AT_ONCE
+        return [
+            "const index r = 0;",
+            f"const index stride = {at_once} * gridDim.x * blockDim.x;",
+            f"for (index c = {at_once} * (blockIdx.x * blockDim.x + threadIdx.x); c < columns; c += stride) {{",
+            f"  if (c + {at_once} <= columns) {{",
+            *(f"    Pack<{of}, {at_once}> q{k};" for k, of in arrays.items()),
+            *(f"    q{k} = load<{at_once}>(a{k} + c);" for k in arrays if k in loaded),
+            "#pragma unroll",
+            f"    for (int k = 0; k < {at_once}; k++) {{",
+            *(f"      {line}" for line in self.element(0)),
+            "    }",
+            *(f"    store(a{k} + c, q{k});" for k in arrays if k in stored),
+            "    continue;",
+            "  }",
+            "  for (; c < columns; c++) {",
+            *one_by_one,
+            "  }",
+            "}",
+        ]
 
     def row_sum(self, s):
         return f"r{s.value}"

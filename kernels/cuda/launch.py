@@ -15,6 +15,7 @@ BLOCK = 256  # threads of a block, as in block.cuh
 ON_CHIP = 40 * 1024  # bytes of dynamic shared memory: every device grants a block 48 KiB, of which reductions take some
 MOST_BLOCKS = 2048  # enough to fill any device; threads walk over the rest
 WIDEST_WARP_ROW = 256  # columns of a row that one warp walks along; a block takes longer rows
+AT_ONCE = 4  # elements that a thread reads and writes together, where they follow each other
 ROWS_A_THREAD = 4  # at least, where threads add up columns
 MOST_SPLITS = 32  # of the rows, in sums over them
 MOST_PARTIALS = 1 << 17  # elements that the last block of a kernel may have to add up
@@ -116,6 +117,13 @@ def _reduces_once(loop: Loop) -> bool:
     return not before and not again and not row_sums(loop)
 
 
+def is_flat(loop: Loop, rows: int) -> bool:
+    """Whether elements follow each other in one row, in all arrays alike."""
+    kinds = {a.kind for a in (*loop.loads, *loop.stores)}
+    numbered = any(s.expression == COLUMN for s in loop.steps if isinstance(s, Compute))
+    return rows == 1 and kinds <= {"FULL", "SCALAR"} and "FULL" in kinds and not row_sums(loop) and not numbered
+
+
 def launch(kernel: Kernel, extents: tuple[int, ...], views: list[tuple[int, ...]]) -> Launch:
     """Of a kernel whose options begin with these extents, on operands of these shapes."""
     if isinstance(kernel, Written):
@@ -158,8 +166,9 @@ def _tile(loop: Loop, rows: int, columns: int) -> Launch:
         return Launch((1, 1, 1), (1, 1, 1), counters=1)
     if row_sums(loop):
         return _tile_of_sums(loop, rows, columns)
-    x = min(BLOCK, power_of_two(columns))
-    across = _blocks(columns, x)
+    flat = is_flat(loop, rows)
+    x = BLOCK if flat else min(BLOCK, power_of_two(columns))
+    across = _blocks(columns, x * (AT_ONCE if flat else 1))
     down = _blocks(rows, BLOCK // x, max(1, MOST_BLOCKS // across))
     return Launch(
         (across, down, 1), (x, BLOCK // x, 1), partials=_partials(loop, 0, 0, across * down), counters=1 + across

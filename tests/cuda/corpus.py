@@ -23,28 +23,24 @@ def of_program(program, rows) -> dict[str, Call]:
 def of_models() -> dict[str, Call]:
     """Training and reading, of all the models that are trained in tests."""
     from .test_training import CASES as MODELS
-    from .test_training import X
 
     found = {}
-    for make, targets in MODELS.values():
+    for make, _ in MODELS.values():
         model = make()
-        rows = model._rows(X, targets, None, None)
-        model._training_runner(rows, max(BATCHES))
-        with model._borrowed("evaluate", rows.sources(), max(BATCHES)):
-            pass
-        programs = [runner.program for runners in model._runners.values() for runner in runners]
-        for program in programs:
+        for mode in ("train", "evaluate", "predict"):
+            program = model.program(max(BATCHES), mode)
             for batch in BATCHES:
                 found |= of_program(program, batch)
     return found
 
 
 def of_ops() -> dict[str, Call]:
-    """Every op by itself, on the first and the last example of its tests; in float64 on the first."""
+    """Every op by itself: on two examples of its tests, reductions on all; in float64 on one."""
     found = {}
-    first = {c.values[0].name: c for c in reversed(CASES)}.values()
-    last = {c.values[0].name: c for c in CASES}.values()
-    for dtype, chosen in ((np.float32, [*first, *last]), (np.float64, [*first])):
+    first = list({c.values[0].name: c for c in reversed(CASES)}.values())
+    last = list({c.values[0].name: c for c in CASES}.values())
+    reductions = [c for c in CASES if c.values[0].reduction]
+    for dtype, chosen in ((np.float32, first + last + reductions), (np.float64, first)):
         calls = [(c.values[0], drawn(*c.values[:2], dtype), c.values[2]) for c in chosen]
 
         def function(*given, calls=calls):
