@@ -108,7 +108,9 @@ def _in_known_dtype(array):
 
 
 def finite(name: str, array):
-    """Raises ValueError if an array in memory holds NaN or an infinity."""
+    """Raises ValueError if an array in memory, where there is one, holds NaN or an infinity."""
+    if array is None:
+        return
     values = array.data if is_sparse(array) else array
     if _on_disk(values) or values.dtype.kind != "f":
         return  # what lies on a disk is read once, in training, which stops at what is not finite

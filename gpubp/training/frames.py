@@ -10,6 +10,8 @@ def dense(name: str, given) -> np.ndarray:
 
     Raises TypeError if it can't be made one, or if columns of a frame hold no numbers, which are named.
     """
+    if given is None:
+        raise TypeError(f"{name} is missing")
     if callable(given) and not hasattr(given, "shape"):
         raise TypeError(f"{name} is a function; pass what it returns: call it")
     try:

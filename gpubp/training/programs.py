@@ -16,6 +16,8 @@ from gpubp.engine.plan import DATA, GRADS, SCALARS, SUMS, Layout, Operand, Part,
 from gpubp.engine.program import Program
 from gpubp.engine.store import Store
 from gpubp.engine.trace import Graph, Symbol
+from gpubp.losses.base import quotient
+from gpubp.metrics.base import ratio
 from gpubp.ops.registry import dims, graph_of, value
 from gpubp.ops.shapes import B, size
 from gpubp.training.update import update_part
@@ -48,15 +50,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Sources:
-    """The arrays of a batch: inputs, targets, and the weights of the rows, one for each output or none."""
+    """The arrays of a batch: inputs, targets, and the weights of the rows, each for every output or none."""
 
     inputs: tuple[Source, ...]
-    targets: tuple[Source, ...] = ()
+    targets: tuple[Source | None, ...] = ()
     weights: tuple[Source | None, ...] = ()
 
     @property
     def all(self) -> tuple[Source, ...]:
-        return (*self.inputs, *self.targets, *(w for w in self.weights if w is not None))
+        return tuple(s for s in (*self.inputs, *self.targets, *self.weights) if s is not None)
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,7 @@ class Builder:
 
 
 def _mean(sums):
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(sums["total"] / sums["divisor"])
+    return ratio(sums["total"], sums["divisor"])
 
 
 class Measured:
@@ -160,31 +161,35 @@ class Measured:
             self._metrics(goals, outputs, batch)
 
     def _losses(self, goals, outputs, batch):
-        """The weighted sum of all losses over the rows, penalties included, and the divisor of the first."""
-        total, divisor = None, None
+        """The weighted sum of all losses over the rows, penalties included, and what to divide it by.
+
+        That is what the losses are divided by if all are by the same, else the number of rows.
+        """
+        weighted = []
         for goal, (y, y_pred, weight) in zip(goals, batch.pairs(goals, outputs), strict=True):
-            if goal.loss is None:
-                continue
-            numerator, n = goal.loss.terms(y, y_pred, weight)
-            self.each[goal.output] = {"total": numerator, "divisor": n}
-            scaled = numerator if goal.weight == 1 else numerator * goal.weight
-            divisor = n if divisor is None else divisor
-            total = scaled if total is None else total + self._over(scaled, divisor, n)
-        divisor = self.graph.rows() if divisor is None else divisor
+            if goal.loss is not None:
+                numerator, n = self._over_rows(*goal.loss.terms(y, y_pred, weight))
+                self.each[goal.output] = {"total": numerator, "divisor": n}
+                weighted.append((numerator if goal.weight == 1 else numerator * goal.weight, n))
+        one = len({n for _, n in weighted}) == 1
+        divisor = weighted[0][1] if one else self.graph.rows()
+        parts = [x if one else self._rescaled(x, divisor, n) for x, n in weighted]
         penalties = self._penalties()
         if penalties is not None:
-            scaled = penalties * ops.cast(self._symbol(divisor, np.float64), penalties.dtype)
-            total = scaled if total is None else total + scaled
-        if total is None:
+            parts.append(self._rescaled(penalties, divisor))
+        if not parts:
             raise ValueError(f"{self.build.model.name!r} has nothing to minimise: compile it with a loss")
-        return total, divisor
+        return sum(parts[1:], parts[0]), divisor
 
-    def _over(self, numerator, divisor, own):
-        """A numerator whose mean is taken over `own`, among those that are divided by `divisor`."""
-        if own is divisor or (isinstance(own, int) and own == divisor):
-            return numerator
-        first, second = (ops.cast(self._symbol(d, np.float64), numerator.dtype) for d in (divisor, own))
-        return numerator * (first / second)
+    def _over_rows(self, numerator, divisor):
+        """The same quotient over the number of rows, where a loss of the whole batch counts as one value."""
+        if graph_of(divisor) or divisor != 1:
+            return numerator, divisor
+        return self._rescaled(numerator, self.graph.rows()), self.graph.rows()
+
+    def _rescaled(self, numerator, divisor, own=1):
+        """What is divided by `own`, for a division by `divisor`; 0 where `own` is 0."""
+        return numerator * quotient(ops.cast(self._symbol(divisor, np.float64), numerator.dtype), own)
 
     def _penalties(self):
         """The sum of what layers and regularizers add to the loss; None if they add nothing."""
@@ -228,7 +233,7 @@ class Batch:
     """The symbols of a batch."""
 
     inputs: list[Symbol]
-    targets: list[Symbol]
+    targets: list[Symbol | None]
     weights: list[Symbol | None]
 
     def pairs(self, goals, outputs):
@@ -249,14 +254,14 @@ class Batch:
 def _dtypes(build: Builder, sources: Sources):
     """The dtype in which each array of a batch is worked with: inputs as the model takes them."""
     yield from zip(sources.inputs, build.model.input_dtypes(sources.inputs), strict=True)
-    yield from ((s, s.computed) for s in sources.targets)
+    yield from ((s, s.computed) for s in sources.targets if s is not None)
     yield from ((w, np.dtype(build.store.dtype)) for w in sources.weights if w is not None)
 
 
 def _split(sources: Sources, symbols: list[Symbol]) -> Batch:
     rest = iter(symbols)
-    inputs, targets = [next(rest) for _ in sources.inputs], [next(rest) for _ in sources.targets]
-    return Batch(inputs, targets, [None if w is None else next(rest) for w in sources.weights])
+    kinds = (sources.inputs, sources.targets, sources.weights)
+    return Batch(*([None if s is None else next(rest) for s in kind] for kind in kinds))  # type: ignore[arg-type]
 
 
 def _gathered(build: Builder, sources: Sources):

@@ -7,6 +7,7 @@ import numpy as np
 from gpubp.engine import trees
 from gpubp.training import data, exact, loop
 from gpubp.training.data import Rows, Stream
+from gpubp.training.intake import rows_for
 from gpubp.training.loop import Position, Runner
 from gpubp.training.watchers import Watchers
 
@@ -87,7 +88,7 @@ class StreamTraining(loop.Training):
         model, watchers = self.model, self.watchers
         if watchers.watched["train"]:
             watchers("on_train_batch_begin", position.batch)
-        rows = model._rows(*data.unpacked(batch), self.class_weight, fitting=True)
+        rows = rows_for(model, *data.unpacked(batch), self.class_weight, fitting=True)
         runner = self.tallies.of(model._training_runner(rows, capacity(model, "train", rows)))
         runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
         runner.bind(rows.segments() | {"order": np.arange(len(rows))})
@@ -121,7 +122,7 @@ def evaluate(model, stream: Stream, watchers: Watchers) -> dict[str, float]:
     seen = []
     for k, batch in enumerate(stream.batches(None)):
         watchers("on_test_batch_begin", k)
-        rows = model._rows(*data.unpacked(batch), None)
+        rows = rows_for(model, *data.unpacked(batch))
         if exact.metrics_of(model):
             seen.append(rows)
         with model._borrowed("evaluate", rows.sources(), capacity(model, "evaluate", rows)) as runner:
@@ -142,7 +143,7 @@ def predict(model, stream: Stream, watchers: Watchers):
     found = []
     for k, batch in enumerate(stream.batches(None)):
         watchers("on_predict_batch_begin", k)
-        rows = model._rows(data.unpacked(batch)[0], None, None, None)
+        rows = rows_for(model, data.unpacked(batch)[0])
         found.append(model._predicted(rows, capacity(model, "predict", rows)))
         watchers("on_predict_batch_end", k, logs={"outputs": found[-1]})
     if not found:

@@ -18,6 +18,7 @@ from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training import data, exact, loop, programs, quick, streams
 from gpubp.training.callbacks import Callback
 from gpubp.training.gate import Gate
+from gpubp.training.intake import rows_for
 from gpubp.training.loop import Position, Runner
 from gpubp.training.minimisation import Minimisation
 from gpubp.training.objective import Goal, Objective
@@ -153,7 +154,7 @@ class Trainer(Layer):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: int = 1,
+        validation_freq: int | list[int] = 1,
     ) -> History:
         """Trains, and returns the history of losses and metrics.
 
@@ -178,7 +179,8 @@ class Trainer(Layer):
             initial_epoch: the epoch to begin with. Default 0.
             steps_per_epoch: batches of an epoch at most. Default all.
             validation_steps, validation_batch_size: the same for validation. Default all, and `batch_size`.
-            validation_freq: epochs from one validation to the next. Default 1.
+            validation_freq: epochs from one validation to the next, or a list of the epochs (from 1) that have one.
+                Default 1.
 
         Raises:
             ValueError, TypeError: for input that does not fit; nothing has changed then.
@@ -186,21 +188,22 @@ class Trainer(Layer):
         """
         with self._gate.exclusive():
             self._require_compiled("fit")
-            positive("epochs", epochs + 1)
-            batch_size = positive("batch_size", batch_size or BATCH if batch_size is None else batch_size)
-            limit = None if steps_per_epoch is None else positive("steps_per_epoch", steps_per_epoch)
+            epochs, initial_epoch = at_least(0, "epochs", epochs), at_least(0, "initial_epoch", initial_epoch)
+            batch_size = positive("batch_size", BATCH if batch_size is None else batch_size)
+            limit = optional("steps_per_epoch", steps_per_epoch)
             stream = data.as_stream(x, limit)
             held = validation_data
             if stream is not None:
                 streams.refuse_targets(y, sample_weight, validation_split)
                 rows, told = None, {"steps": stream.length, "batch_size": None, "rows": None}
             else:
-                rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
+                rows = rows_for(self, x, y, sample_weight, class_weight, fitting=True)
                 if validation_split:
                     rows, held = rows.split(validation_split)
                 length = min(-(-len(rows) // batch_size), limit or len(rows))
                 told = {"steps": length, "batch_size": batch_size, "rows": len(rows)}
-            validate = self._validation(held, validation_batch_size or batch_size, validation_steps, validation_freq)
+            size = optional("validation_batch_size", validation_batch_size) or batch_size
+            validate = self._validation(held, size, optional("validation_steps", validation_steps), validation_freq)
             told |= {"epochs": epochs, "verbose": verbose, "random_access": stream is None or stream.random_access}
             bar, given = progress(verbose), listed(callbacks)
             histories = [c for c in given if isinstance(c, History)] or [History()]
@@ -234,6 +237,8 @@ class Trainer(Layer):
 
     def _validation(self, held, batch_size, steps, frequency):
         """A function of the epoch that gives the results on what was held back, which has been checked by then."""
+        if not isinstance(frequency, list | tuple):
+            positive("validation_freq", frequency)
         if held is None:
             return lambda epoch, watchers: {}
         source: Any = held
@@ -241,14 +246,15 @@ class Trainer(Layer):
             pass
         elif isinstance(held, tuple | list) and data.as_stream(held, steps) is None:
             x, y, sample_weight = data.unpacked(tuple(held))
-            source = self._rows(x, y, sample_weight, None)
+            source = rows_for(self, x, y, sample_weight, fitting=True)
         else:
             source = data.as_stream(held, steps)
             if source is None:
                 raise ValueError("validation_data is (x, y), (x, y, sample_weight), a Sequence or an iterable")
 
         def validate(epoch, watchers):
-            if (epoch + 1) % frequency:
+            due = (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency
+            if not due:
                 return {}
             results = self._evaluated(source, batch_size, steps, watchers)
             return {f"val_{name}": value for name, value in results.items()}
@@ -272,10 +278,10 @@ class Trainer(Layer):
 
         Arguments and errors as of `fit`; batch_size: default 256; return_dict: whether a dict is wanted. Default False.
         """
-        size = positive("batch_size", READ_BATCH if batch_size is None else batch_size)
+        size, steps = positive("batch_size", READ_BATCH if batch_size is None else batch_size), optional("steps", steps)
         self._require_compiled("evaluate")
         stream = data.as_stream(x, steps)
-        source = self._rows(x, y, sample_weight, None) if stream is None else stream
+        source = rows_for(self, x, y, sample_weight) if stream is None else stream
         watchers = Watchers(listed(callbacks), self, {"steps": steps})
         return _answer(self._evaluated(source, size, steps, watchers), return_dict)
 
@@ -299,7 +305,7 @@ class Trainer(Layer):
 
         Arguments and errors as of `fit`; batch_size: default 256.
         """
-        size = positive("batch_size", READ_BATCH if batch_size is None else batch_size)
+        size, steps = positive("batch_size", READ_BATCH if batch_size is None else batch_size), optional("steps", steps)
         if callbacks is None and steps is None and type(x) is np.ndarray and len(x) <= size:
             return self.predict_on_batch(x)
         watchers = Watchers(listed(callbacks), self, {"steps": steps})
@@ -308,7 +314,7 @@ class Trainer(Layer):
         if stream is not None:
             outputs = streams.predict(self, stream, watchers)
         else:
-            rows = self._rows(x, None, None, None)
+            rows = rows_for(self, x)
             outputs = self._predicted(rows if steps is None else rows[: steps * size], size, watchers)
         watchers("on_predict_end", logs={"outputs": outputs})
         return outputs
@@ -328,18 +334,19 @@ class Trainer(Layer):
             logs = known(x, y) if known else None
             if logs is None:
                 self._require_compiled("train_on_batch")
-                rows = self._rows(x, y, sample_weight, class_weight, fitting=True)
+                rows = rows_for(self, x, y, sample_weight, class_weight, fitting=True)
                 runner = self._training_runner(rows, len(rows))
                 training = loop.ArrayTraining(self, runner, rows, False, self._unwatched())
                 logs = training.epoch(Position(0, 0, self.iterations))
                 if key and runner.accumulate == 1 and (known is None or known.stale):
                     self._prepare("train", key, rows, lambda *bound: quick.Step(*bound, self))
+            self.optimizer.iterations = self.updates
         return _answer(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict: bool = False):
         """The loss and the metrics of one batch. Arguments and errors as of `evaluate`."""
         self._require_compiled("test_on_batch")
-        rows = self._rows(x, y, sample_weight, None)
+        rows = rows_for(self, x, y, sample_weight)
         return _answer(self._evaluated(rows, len(rows), None, self._unwatched()), return_dict)
 
     def predict_on_batch(self, x):
@@ -349,7 +356,7 @@ class Trainer(Layer):
         outputs = known(x) if known else None
         if outputs is not None:
             return outputs
-        rows = self._rows(x, None, None, None)
+        rows = rows_for(self, x)
         outputs = self._predicted(rows, len(rows))
         if known is None or known.stale:
             self._prepare("predict", key, rows, lambda *bound: quick.Prediction(*bound, self._gate))
@@ -374,61 +381,6 @@ class Trainer(Layer):
     def compute(self, inputs, training: bool):
         """The outputs for the symbols of a batch, in the order of the inputs."""
         raise NotImplementedError
-
-    def _rows(self, x, y, sample_weight, class_weight, fitting: bool = False) -> data.Rows:
-        """What the caller has passed, checked; builds the model if that has not been done."""
-        x, y, sample_weight = data.unpacked(x) if isinstance(x, tuple) and y is None else (x, y, sample_weight)
-        inputs = self._input_arrays(x)
-        targets = (
-            []
-            if y is None
-            else [
-                data.checked(_numbered("y", k, n), a)
-                for n in [len(self.output_names)]
-                for k, a in enumerate(data.leaves("y", y, self.output_names))
-            ]
-        )
-        rows = data.Rows(inputs, targets, self._weights(sample_weight, class_weight, targets))
-        data.same_rows(rows)
-        if fitting:
-            for k, a in enumerate(inputs):
-                data.finite(_numbered("x", k, len(inputs)), a)
-            for k, a in enumerate(targets):
-                data.finite(_numbered("y", k, len(targets)), a)
-        if targets:
-            self._check_targets(targets)
-        return rows
-
-    def _weights(self, sample_weight, class_weight, targets) -> list:
-        if sample_weight is None and class_weight is None:
-            return []
-        n, outputs = len(targets[0]) if targets else 0, self.output_names
-        weights: list = [None] * len(outputs)
-        if sample_weight is not None:
-            given = (
-                [sample_weight] * len(outputs) if len(outputs) > 1 and np.ndim(sample_weight) == 1 else sample_weight
-            )
-            weights = [
-                None if w is None else data.checked("sample_weight", w)
-                for w in (given if given is not sample_weight else data.leaves("sample_weight", given, outputs))
-            ]
-            for w in weights:
-                if w is not None and not np.isfinite(w).all():
-                    raise ValueError("sample_weight holds values that are not finite")
-        if class_weight is not None:
-            if len(outputs) > 1:
-                raise ValueError("class_weight is for models with one output; use sample_weight")
-            classes = data.class_weights(targets[0], class_weight, n)
-            weights = [classes if weights[0] is None else weights[0].reshape(n) * classes]
-        return weights
-
-    def _check_targets(self, targets):
-        """Lets each loss look at the targets of its output before anything changes."""
-        if self.objective is None:
-            return
-        for goal, y, shape in zip(self.goals(), targets, self.output_shapes(), strict=True):
-            if goal.loss is not None and hasattr(goal.loss, "check"):
-                goal.loss.check(y, shape)
 
     def _ready(self, training: bool = True) -> Store:
         """The store that holds this model's variables, made anew where they have moved or `trainable` has changed.
@@ -589,12 +541,19 @@ def _answer(logs: dict, return_dict: bool):
     return values[0] if len(values) == 1 else values
 
 
-def _numbered(name: str, k: int, n: int) -> str:
-    return name if n == 1 else f"{name}[{k}]"
-
-
 def positive(name: str, value) -> int:
     """An int of at least 1. Raises ValueError for anything else."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a positive int; it is {value!r}")
+    return at_least(1, name, value)
+
+
+def optional(name: str, value) -> int | None:
+    """None, or an int of at least 1. Raises ValueError for anything else."""
+    return None if value is None else positive(name, value)
+
+
+def at_least(least: int, name: str, value) -> int:
+    """An int. Raises ValueError for anything else, or if it is less than `least`."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        kind = "a positive int" if least == 1 else f"an int of at least {least}"
+        raise ValueError(f"{name} must be {kind}; it is {value!r}")
     return int(value)

@@ -4,10 +4,13 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gpubp import ops
 from gpubp.engine.plan import GRADS, Operand, Part
 from gpubp.engine.store import Store
 from gpubp.engine.trace import Graph, Symbol, needed
+from gpubp.losses.base import quotient
 from gpubp.optimizers.base import Optimizer, Treatment
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ def update_part(build: "Builder") -> Part:
     """Divides the gradients by the divisor of what they were added up from, and updates all trainable variables."""
     store, optimizer, graph = build.store, build.model.optimizer, build.graph()
     updates = graph.scalar("updates")
-    share = ops.cast(1.0 / graph.input(build.divisor), store.dtype)
+    share = ops.cast(quotient(graph.constant(1.0, np.float64), graph.input(build.divisor)), store.dtype)
     factor = optimizer.shared_factor([graph.input(replace(store.flat, segment=GRADS))], share)
     scalars = Scalars(optimizer.rate_at(graph.scalar("learning_rate"), graph.scalar("step")), factor, updates)
     assigned = [(build.scalars["updates"], updates + 1)]
