@@ -12,6 +12,7 @@ from gpubp.bench.contenders.own import Gpubp
 from gpubp.bench.families import PLAIN, UNUSUAL
 from gpubp.bench.problems import random_problem
 from gpubp.engine.explain.costs import flops, traffic
+from gpubp.training.intake import rows_for
 
 CASES = [*PLAIN, *UNUSUAL]
 EPOCH, STEP_SECONDS = 1000, 0.001  # of the epoch whose compiled calls are counted, and of each of its steps
@@ -27,7 +28,7 @@ def figures(case: Case) -> dict[str, int]:
     what is planned by lifetime.
     """
     own = Gpubp(case, random_problem(case))
-    runner = own.model._training_runner(own.model._rows(own.problem.x, own.problem.y, None, None, True), case.batch)
+    runner = own.model._training_runner(rows_for(own.model, own.problem.x, own.problem.y, fitting=True), case.batch)
     program = runner.program
     code = [(part, i) for part in program.parts for i in part.code]
     return {

@@ -62,6 +62,7 @@ class StreamTraining(loop.Training):
 
     def epoch(self, position):
         self.tallies, self.rows = Tallies(position.sums if position.batch else None), 0
+        self.stream.begin()
         for batch in self._batches(position):
             self._step(batch, position)
             if self.model.stop_training:
@@ -88,7 +89,8 @@ class StreamTraining(loop.Training):
         model, watchers = self.model, self.watchers
         if watchers.watched["train"]:
             watchers("on_train_batch_begin", position.batch)
-        rows = rows_for(model, *data.unpacked(batch), self.class_weight, fitting=True)
+        x, y, sample_weight = data.unpacked(batch)
+        rows = rows_for(model, x, y, sample_weight, self.class_weight, fitting=True)
         runner = self.tallies.of(model._training_runner(rows, capacity(model, "train", rows)))
         runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
         runner.bind(rows.segments() | {"order": np.arange(len(rows))})

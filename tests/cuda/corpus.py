@@ -8,6 +8,7 @@ import gpubp
 from gpubp.engine import functions
 from gpubp.engine.executors.lower_cuda import Call, lowered
 from gpubp.kernels.cuda import source
+from gpubp.training.intake import rows_for
 
 from ..engine.test_ops import CASES, drawn
 
@@ -28,7 +29,7 @@ def of_models() -> dict[str, Call]:
     found = {}
     for make, targets in MODELS.values():
         model = make()
-        rows = model._rows(X, targets, None, None)
+        rows = rows_for(model, X, targets)
         model._training_runner(rows, max(BATCHES))
         with model._borrowed("evaluate", rows.sources(), max(BATCHES)):
             pass
