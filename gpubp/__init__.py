@@ -50,7 +50,7 @@ if _typing.TYPE_CHECKING:
 
 
 def __getattr__(name: str):
-    """Imports at their first use what would be a fifth of the time that gpubp takes: what reads archives and metadata."""
+    """Imports at their first use what takes a fifth of the time of gpubp: readers of archives and metadata."""
     if name == "datasets":
         return _importlib.import_module("gpubp.datasets")
     if name == "__version__":
