@@ -3,6 +3,7 @@
 Names and defaults are Keras's. Source: https://keras.io/api/config
 """
 
+import gc
 from dataclasses import dataclass
 
 from gpubp.names import lookup
@@ -81,3 +82,9 @@ def set_epsilon(value: float):
     if not value > 0:
         raise ValueError(f"epsilon must be greater than 0; it is {value!r}")
     _epsilon = float(value)
+
+
+def clear_session(free_memory: bool = True):
+    """Frees what models that nobody holds any more still take; nothing else is kept from one model to the next."""
+    if free_memory:
+        gc.collect()

@@ -26,7 +26,9 @@ from gpubp.models import Model
 from gpubp.models.drawing import layer_classes
 from gpubp.names import lookup
 from gpubp.optimizers import Optimizer
-from gpubp.utils import untouched_seed
+from gpubp.utils import REGISTERED, untouched_seed
+from gpubp.utils import custom_object_scope as custom_object_scope
+from gpubp.utils import register_keras_serializable as register_keras_serializable
 
 FORMAT = "2"
 SLOTS = "optimizer"  # the optimizer's arrays are called "optimizer/slot/variable", weights as their paths
@@ -235,7 +237,7 @@ def load_model(path, custom_objects: Mapping[str, Any] | None = None, compile: b
     path = Path(path)
     path.open("rb").close()  # for an error that names the path
     with _file_errors(path), safe_open(path, framework="numpy") as file:
-        return _loaded(_Tensors(file), file.metadata() or {}, custom_objects or {}, compile)
+        return _loaded(_Tensors(file), file.metadata() or {}, {**REGISTERED, **(custom_objects or {})}, compile)
 
 
 @contextmanager

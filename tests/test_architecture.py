@@ -11,7 +11,16 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up; a module may import from its own floor and from those below.
 FLOORS = [
-    ["gpubp.ops", "gpubp.kernels", "gpubp.backend", "gpubp.names", "gpubp.config", "gpubp.files"],
+    [
+        "gpubp.ops",
+        "gpubp.kernels",
+        "gpubp.backend",
+        "gpubp.names",
+        "gpubp.config",
+        "gpubp.mixed_precision",
+        "gpubp.dtype_policies",
+        "gpubp.files",
+    ],
     [
         *("gpubp.engine", "gpubp.losses", "gpubp.metrics", "gpubp.activations", "gpubp.initializers", "gpubp.utils"),
         *("gpubp.constraints", "gpubp.regularizers"),

@@ -8,6 +8,11 @@ from gpubp.backend.choice import current_device as current_device
 from gpubp.backend.choice import device as device
 from gpubp.backend.choice import devices as devices
 from gpubp.backend.choice import set_device as set_device
+from gpubp.config import clear_session as clear_session
+from gpubp.config import epsilon as epsilon
+from gpubp.config import floatx as floatx
+from gpubp.config import set_epsilon as set_epsilon
+from gpubp.config import set_floatx as set_floatx
 
 
 def asnumpy(x) -> np.ndarray:

@@ -366,7 +366,8 @@ class Layer:
         shapes = [np.shape(w) for w in weights]
         if shapes != [v.shape for v in self.variables]:
             raise ValueError(f"{self.name!r} has weights of shapes {[v.shape for v in self.variables]}; got {shapes}")
-        for variable, new in zip(self.variables, weights, strict=True):
+        arrays = [np.asarray(w, v.dtype) for v, w in zip(self.variables, weights, strict=True)]
+        for variable, new in zip(self.variables, arrays, strict=True):
             variable.assign(new)
 
     def get_config(self) -> dict:

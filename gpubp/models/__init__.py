@@ -4,4 +4,6 @@ from gpubp.models.clone import clone_model
 from gpubp.models.model import Model
 from gpubp.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential", "clone_model"]
+from gpubp.saving import load_model, save_model  # isort: skip - of models, which have to be there
+
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "save_model"]

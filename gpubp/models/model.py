@@ -12,6 +12,7 @@ from gpubp.layers import Layer, sketch
 from gpubp.layers.base import TRAINING
 from gpubp.layers.belongings import free_name
 from gpubp.models.summary import summary
+from gpubp.names import lookup
 from gpubp.training import data
 from gpubp.training.trainer import Trainer
 from gpubp.utils import next_seed
@@ -87,10 +88,7 @@ class Model(Trainer):
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"{self.name!r} has {len(self.layers)} layers, but no number {index}")
             return self.layers[index]
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise ValueError(f"{self.name!r} has no layer {name!r}; it has {[layer.name for layer in self.layers]}")
+        return lookup(f"layer of {self.name!r}", str(name), {layer.name: layer for layer in self.layers})
 
     @property
     def input(self):
@@ -237,10 +235,29 @@ class Model(Trainer):
                 paths.setdefault(variable, path)
         return {path: variable for variable, path in paths.items()}
 
-    def summary(self, line_length: int | None = None, print_fn=print):
-        """Prints the layers with the shapes of their outputs and the numbers of their weights."""
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions=None,
+        print_fn=print,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range=None,
+    ):
+        """Prints the layers with the shapes of their outputs and the numbers of their weights.
+
+        Arguments:
+            line_length: characters of a line at least. Default as many as it takes.
+            print_fn: function that takes the text. Default `print`.
+            expand_nested: whether layers inside of layers have lines, too. Default False.
+            show_trainable: whether a column tells which layers are frozen. Default False.
+            positions, layer_range: taken for compatibility.
+
+        Raises:
+            ValueError: if the model is not built.
+        """
         self._require_built()
-        print_fn(summary(self, line_length))
+        print_fn(summary(self, line_length, expand_nested, show_trainable))
 
     def save(self, path, overwrite: bool = True):
         """Writes configuration, weights and the optimizer's state into one safetensors file.

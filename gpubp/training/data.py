@@ -197,12 +197,14 @@ class Stream:
         batches: gives an iterator over the batches of an epoch, from a number of the epoch and an order.
         length: of an epoch, in batches; None if it is known only at its end.
         random_access: whether batches can be had in any order, and again.
+        begin, end: called around each epoch.
     """
 
     batches: Callable[[np.ndarray | None], Iterator]
     length: int | None
     random_access: bool
-    end: Callable[[], None] = lambda: None
+    begin: Callable[[], Any] = lambda: None
+    end: Callable[[], Any] = lambda: None
 
 
 def as_stream(x, steps: int | None) -> Stream | None:
@@ -218,8 +220,8 @@ def as_stream(x, steps: int | None) -> Stream | None:
         return None
     if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
         n = len(x) if steps is None else min(steps, len(x))
-        end = getattr(x, "on_epoch_end", lambda: None)
-        return Stream(lambda order: (x[int(k)] for k in (range(n) if order is None else order[:n])), n, True, end)
+        around = (getattr(x, f"on_epoch_{when}", lambda: None) for when in ("begin", "end"))
+        return Stream(lambda order: (x[int(k)] for k in (range(n) if order is None else order[:n])), n, True, *around)
     if hasattr(x, "__next__"):
         return Stream(lambda order: _first(x, steps), steps, False)
     if hasattr(x, "__iter__"):

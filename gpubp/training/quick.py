@@ -95,12 +95,14 @@ class Step(_Bound):
 
     def __init__(self, runner: loop.Runner, variables: list, rows, model):
         super().__init__(runner, variables, rows)
-        self.model, self.revision = model, model.optimizer.revision
+        self.model, self.layers, self.revision = model, model.flat_layers(), model.optimizer.revision
+        self.frozen = [not layer.trainable for layer in self.layers]
 
     @property
     def stale(self) -> bool:
         trained = all(v.trainable == (id(v) in self.trained) for v in self.variables)
-        return super().stale or not trained or self.model.optimizer.revision != self.revision
+        frozen = [not layer.trainable for layer in self.layers]
+        return super().stale or not trained or frozen != self.frozen or self.model.optimizer.revision != self.revision
 
     def __call__(self, *batch):
         """The loss and the metrics of the batch; None where it can't be done, or was stopped before the update."""

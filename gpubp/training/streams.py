@@ -62,6 +62,7 @@ class StreamTraining(loop.Training):
 
     def epoch(self, position):
         self.tallies, self.rows = Tallies(position.sums if position.batch else None), 0
+        self.stream.begin()
         for batch in self._batches(position):
             self._step(batch, position)
             if self.model.stop_training:

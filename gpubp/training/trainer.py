@@ -16,7 +16,7 @@ from gpubp.engine.explain import Explanation, explain
 from gpubp.engine.store import Store
 from gpubp.layers import Layer
 from gpubp.optimizers.lbfgs import LBFGS
-from gpubp.training import data, exact, loop, programs, quick, streams
+from gpubp.training import data, exact, loop, precision, programs, quick, streams
 from gpubp.training.callbacks import Callback
 from gpubp.training.gate import Gate
 from gpubp.training.intake import rows_for
@@ -414,6 +414,7 @@ class Trainer(Layer):
         return idle[-1]
 
     def _made(self, mode, store, sources, batch_size) -> Runner:
+        precision.tell_once(self.flat_layers(), store.device)
         made = programs.PROGRAMS[mode](self, store, sources, batch_size)
         kind = executor_class("reference" if self.run_eagerly else "auto", store.device)
         executor = kind(made.program, store.device, store)
@@ -425,7 +426,8 @@ class Trainer(Layer):
         return Runner(made, executor, batch_size, accumulate)
 
     def _key(self, mode, store, sources, batch_size):
-        return mode, store, sources, batch_size, self.optimizer.revision if mode == "train" else None
+        trained = (self.optimizer.revision, *(x.trainable for x in self.flat_layers())) if mode == "train" else None
+        return mode, store, sources, batch_size, trained
 
     @contextmanager
     def _borrowed(self, mode: str, sources: programs.Sources, batch_size: int):
