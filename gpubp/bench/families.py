@@ -15,6 +15,8 @@ MIDDLE = [DIGITS, TABLE, MNIST]
 UNUSUAL = [
     replace(case, **what) for what in ({"dropout": 0.3}, {"batch_norm": True}, {"optimizer": "sgd"}) for case in MIDDLE
 ]
+DIGITS_FIT = replace(DIGITS, steps=7)
+ADULT = Case((108, 100, 2), 200, 162)
 DIGITS_EPOCH = Case((64, 100, 10), 32, 56)  # as many rows as the digits of scikit-learn have, by the default batch
 
 LOOPS = ("gpubp", "JAX lax.scan", "JAX jit", "PyTorch", "PyTorch compiled", "scikit-learn", "NumPy")
@@ -52,16 +54,20 @@ def _predicted(name, value, case, who, options, threads) -> Cell:
 def fits(threads: int) -> Iterator[Cell]:
     """Seconds to a test score on real data; and the estimators as they are, for a number of epochs."""
     who = ("gpubp", "scikit-learn", "PyTorch", "PyTorch DataLoader", "JAX lax.scan")
-    mnist, digits = replace(MNIST, steps=468), replace(DIGITS_EPOCH, steps=44)
-    for dataset, case, value, target, seconds in (("digits", digits, 83, 0.96, 10), ("mnist", mnist, 82, 0.98, 150)):
-        name = f"{dataset} to {target:.0%}, {case.name}"
+    for dataset, case, value, target, seconds in (
+        ("digits", DIGITS_FIT, 83, 0.96, 10),
+        ("mnist", replace(MNIST, steps=468), 82, 0.98, 150),
+        ("adult", ADULT, 76, 0.85, 20),
+        ("diamonds", replace(DIAMONDS, steps=84), 75, 0.97, 40),
+    ):
+        name = f"{dataset} to {target}, {case.name}"
         options = {"epochs": 30, "target": target}
         yield Cell("fit", name, value, "fit", case, who, seconds, threads, options, dataset, repeats=1)
     estimators = ("gpubp.sklearn", "scikit-learn fit")
-    for dtype in ("float32", "float64"):
-        case = replace(digits, batch=200, steps=7, dtype=dtype)
-        name = f"digits, scikit-learn's defaults, {dtype}"
-        yield Cell("estimator", name, 80, "step", case, estimators, threads=threads, dataset="digits")
+    for dataset, case in (("digits", DIGITS_FIT), ("adult", ADULT)):
+        for dtype in ("float32", "float64"):
+            name, case = f"{dataset}, scikit-learn's defaults, {dtype}", replace(case, dtype=dtype)
+            yield Cell("estimator", name, 80, "step", case, estimators, threads=threads, dataset=dataset)
 
 
 def processes(threads: int) -> Iterator[Cell]:
