@@ -13,7 +13,7 @@ def table(cell: Cell, results: dict[str, Result], missing: dict[str, str], wrong
         columns = [_column(what, result, first, cell) for what in result.samples]
         loss = "" if result.loss is None else f"  loss {result.loss:.5f}"
         if not result.samples:
-            columns.append("nothing to time" if cell.task == "instructions" else "did not reach the score")
+            columns.append("did not reach the score")
         lines.append(f"  {name:24}{'  '.join(columns)}{loss}  {result.note}")
     lines += [f"  {name} is left out: {why}" for name, why in missing.items()]
     if wrong:
