@@ -1,4 +1,4 @@
-# make demo, test, lint, kernels, gpu, clean. VENV=folder and PYTHON=interpreter choose others.
+# make demo, test, lint, kernels, gpu, bench, clean. VENV=folder and PYTHON=interpreter choose others.
 
 VENV ?= .venv
 # The newest that runs and can make environments: a name on the path alone may be a stand-in of a version manager.
@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 	$$p -c '$(TRIAL)' 2> /dev/null && echo $$p && break; done)
 RUN = $(VENV)/bin
 
-.PHONY: demo test lint clean kernels kernels-tsan gpu gpu-test gpu-sanitize gpu-bench
+.PHONY: demo test lint bench clean kernels kernels-tsan gpu gpu-test gpu-sanitize gpu-bench
 
 # Fetches MNIST, trains with a live bar, prints the test accuracy, saves the model and a learning curve.
 demo: $(VENV)/installed-plot
@@ -43,6 +43,15 @@ gpu-sanitize: $(VENV)/installed-test,$(CUDA),sanitizer
 
 gpu-bench: $(VENV)/installed-bench,$(CUDA)
 	$(RUN)/python bench/gpu.py --json gpu.json
+
+# Measures gpubp beside other libraries and writes bench/results: REPORT.md, a page, charts, all samples as JSON.
+# AGAINST, THREADS and BUDGET (seconds) choose others.
+AGAINST ?= all
+THREADS ?= 1
+BUDGET ?= 900
+bench: $(VENV)/installed-bench
+	$(RUN)/gpubp bench --against $(AGAINST) --threads $(THREADS) --budget $(BUDGET) --json bench/results/run.json
+	$(RUN)/gpubp bench-report bench/results/run.json --folder bench/results
 
 # gpubp itself, editable, with the packages of extras that pyproject.toml names.
 $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python

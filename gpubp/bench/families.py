@@ -6,21 +6,23 @@ from dataclasses import replace
 from gpubp.bench.case import Case
 from gpubp.bench.cells import Cell
 
-SMALL, DIGITS = Case((2, 4, 2), 4, 4096), Case((64, 100, 10), 200, 64)
-TABLE, MNIST = Case((32, 256, 256, 2), 256, 16), Case((784, 512, 512, 10), 128, 8)
+SMALL, DIGITS = Case((2, 4, 2), 4, 4096), Case((64, 100, 10), 200, 128)
+TABLE, MNIST = Case((32, 256, 256, 2), 256, 64), Case((784, 512, 512, 10), 128, 32)
 LARGE = Case((1024, 2048, 2048, 2048, 1000), 512, 1)
-DIAMONDS = Case((26, *5 * [96], 1), 512, 16)  # a published net for tables; the columns of Diamonds, categories one-hot
-PLAIN = [SMALL, DIGITS, TABLE, MNIST, replace(MNIST, batch=1024, steps=2), LARGE, DIAMONDS]
+DIAMONDS = Case((26, *5 * [96], 1), 512, 64)  # a published net for tables; the columns of Diamonds, categories one-hot
+PLAIN = [SMALL, DIGITS, TABLE, MNIST, replace(MNIST, batch=1024, steps=8), LARGE, DIAMONDS]
 MIDDLE = [DIGITS, TABLE, MNIST]
 UNUSUAL = [
     replace(case, **what) for what in ({"dropout": 0.3}, {"batch_norm": True}, {"optimizer": "sgd"}) for case in MIDDLE
 ]
+DIGITS_FIT = replace(DIGITS, steps=7)
+ADULT = Case((108, 100, 2), 200, 162)
 DIGITS_EPOCH = Case((64, 100, 10), 32, 56)  # as many rows as the digits of scikit-learn have, by the default batch
 
 LOOPS = ("gpubp", "JAX lax.scan", "JAX jit", "PyTorch", "PyTorch compiled", "scikit-learn", "NumPy")
 FEW = ("gpubp", "JAX lax.scan", "PyTorch")
 FLOOR = "products"
-GROWING = Case((64, 256, 256, 10), 128, 8)
+GROWING = Case((64, 256, 256, 10), 128, 32)
 BATCHES, WIDTHS, DEPTHS = (16, 64, 256, 1024, 4096), (32, 128, 512, 2048), (1, 2, 4, 8, 16)
 ROWS = (1_000, 10_000, 100_000)
 
@@ -52,16 +54,20 @@ def _predicted(name, value, case, who, options, threads) -> Cell:
 def fits(threads: int) -> Iterator[Cell]:
     """Seconds to a test score on real data; and the estimators as they are, for a number of epochs."""
     who = ("gpubp", "scikit-learn", "PyTorch", "PyTorch DataLoader", "JAX lax.scan")
-    mnist, digits = replace(MNIST, steps=468), replace(DIGITS_EPOCH, steps=44)
-    for dataset, case, value, target, seconds in (("digits", digits, 83, 0.96, 10), ("mnist", mnist, 82, 0.98, 150)):
-        name = f"{dataset} to {target:.0%}, {case.name}"
-        options = {"epochs": 30, "target": target}
+    for dataset, case, value, target, epochs, seconds in (
+        ("digits", DIGITS_FIT, 83, 0.96, 200, 10),
+        ("mnist", replace(MNIST, steps=468), 82, 0.98, 30, 150),
+        ("adult", ADULT, 76, 0.855, 30, 20),
+        ("diamonds", replace(DIAMONDS, steps=84), 75, 0.97, 50, 40),
+    ):
+        name = f"{dataset} to {target}, {case.name}"
+        options = {"epochs": epochs, "target": target}
         yield Cell("fit", name, value, "fit", case, who, seconds, threads, options, dataset, repeats=1)
     estimators = ("gpubp.sklearn", "scikit-learn fit")
-    for dtype in ("float32", "float64"):
-        case = replace(digits, batch=200, steps=7, dtype=dtype)
-        name = f"digits, scikit-learn's defaults, {dtype}"
-        yield Cell("estimator", name, 80, "step", case, estimators, threads=threads, dataset="digits")
+    for dataset, case in (("digits", DIGITS_FIT), ("adult", ADULT)):
+        for dtype in ("float32", "float64"):
+            name, case = f"{dataset}, scikit-learn's defaults, {dtype}", replace(case, dtype=dtype)
+            yield Cell("estimator", name, 80, "step", case, estimators, threads=threads, dataset=dataset)
 
 
 def processes(threads: int) -> Iterator[Cell]:
@@ -88,9 +94,9 @@ def rooflines(threads: int) -> Iterator[Cell]:
 
 def growth(threads: int) -> Iterator[Cell]:
     """The time of a step, of rows that of an epoch, and the memory as each of them grows alone."""
-    grown = [("batch", b, replace(GROWING, batch=b, steps=4)) for b in BATCHES]
-    grown += [("width", w, replace(GROWING, widths=(64, w, w, 10), steps=4)) for w in WIDTHS]
-    grown += [("depth", d, replace(GROWING, widths=(64, *d * [256], 10), steps=4)) for d in DEPTHS]
+    grown = [("batch", b, replace(GROWING, batch=b, steps=max(2, GROWING.rows // b))) for b in BATCHES]
+    grown += [("width", w, replace(GROWING, widths=(64, w, w, 10))) for w in WIDTHS]
+    grown += [("depth", d, replace(GROWING, widths=(64, *d * [256], 10))) for d in DEPTHS]
     for axis, to, case in grown:
         name, way = f"{axis} {to:,}", (axis, to)
         yield Cell("growth", name, 40, "step", case, FEW, 3, threads, axis=way, per=case.steps)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any
 
+CLOCKS = ("seconds", "processor")  # of the wall, and of the threads of the process
+
 
 @dataclass
 class Result:

@@ -89,9 +89,9 @@ class Run:
     def all(self) -> bool:
         """Measures what fits into the budget; whether all contenders worked and did the same work."""
         waiting, budget = self.settings.cells(), Budget(self.settings.budget)
-        stretch = budget.stretch(waiting)
-        for cell in waiting:
-            if budget.fits(cell, stretch):
+        for number, cell in enumerate(waiting):
+            if budget.fits(cell):
+                stretch = budget.stretch(waiting[number:])
                 self.one(cell, stretch)
                 budget.took(cell, stretch)
             else:
@@ -105,7 +105,7 @@ class Run:
         """Measures a cell."""
         try:
             results, missing = measure(cell, stretch)
-        except (OSError, ImportError, RuntimeError) as error:
+        except (OSError, ImportError, RuntimeError, ValueError) as error:
             self.document["failed"][cell.title] = str(error)
             self.say(f"{cell.title}\n  FAILED: {error}\n")
             return
@@ -130,22 +130,31 @@ class Budget:
         self.expected = self.taken = 0.0
 
     def stretch(self, waiting: list[Cell]) -> float:
-        """How much longer than its seconds each cell may be measured."""
-        starting, measuring = sum(c.starting for c in waiting), sum(c.seconds for c in waiting)
-        return min(max((self.seconds - starting) / (measuring or 1.0), 1.0), LONGEST)
+        """How much longer than its seconds each cell may be measured: from 1 to LONGEST."""
+        starting, measuring = (self._pace() * sum(seconds) for seconds in zip(*map(_expected, waiting), strict=True))
+        return min(max((self._left() - starting) / measuring, 1.0), LONGEST)
 
-    def fits(self, cell: Cell, stretch: float) -> bool:
+    def fits(self, cell: Cell) -> bool:
         """Whether a cell will be done in time, if it goes like those before it."""
-        pace = self.taken / self.expected if self.expected else 1.0
-        return pace * (cell.starting + stretch * cell.seconds) <= self.seconds - self._elapsed()
+        return self._pace() * sum(_expected(cell)) <= self._left()
 
     def took(self, cell: Cell, stretch: float):
         """Remembers that a cell is done."""
-        self.expected += cell.starting + stretch * cell.seconds
-        self.taken = self._elapsed()
+        starting, measuring = _expected(cell)
+        self.expected += starting + stretch * measuring
+        self.taken = time.perf_counter() - self.begun
 
-    def _elapsed(self) -> float:
-        return time.perf_counter() - self.begun
+    def _pace(self) -> float:
+        """The time that cells have taken by what was expected."""
+        return self.taken / self.expected if self.taken else 1.0
+
+    def _left(self) -> float:
+        return self.seconds - (time.perf_counter() - self.begun)
+
+
+def _expected(cell: Cell) -> tuple[float, float]:
+    """Seconds of starting and of measuring."""
+    return cell.starting, cell.seconds
 
 
 def _plain(cell: Cell, results: dict[str, Result], missing: dict[str, str], wrong: list[str]) -> dict:

@@ -92,7 +92,8 @@ def stages(find: Make, case: Case, problem: Problem, **_) -> Iterator[dict]:
 def instructions(find: Make, case: Case, problem: Problem, **_) -> Iterator[dict]:
     """What `explain(analyze=True)` finds in gpubp's program of a step."""
     contender = find()(case, problem)
-    yield introduction(contender) | {"explanation": contender.explain()}
+    explanation = contender.explain()
+    yield introduction(contender) | {"seconds": explanation["step_seconds"], "explanation": explanation}
 
 
 TASKS = {task.__name__: task for task in (step, predict, fit, stages, instructions)}

@@ -106,12 +106,19 @@ def test_a_slow_machine_has_more_dropped(clock, monkeypatch):
     assert [c["name"] for c in one.document["cells"]] == ["a", "b"]
 
 
-def test_time_to_spare_is_used():
+def test_time_to_spare_is_used(clock):
     cells = [cell(seconds=10, contenders=("a", "b"))] * 2
     starting = sum(c.starting for c in cells)
     assert Budget(starting + 60).stretch(cells) == 3
     assert Budget(1e9).stretch(cells) == suite.LONGEST
     assert Budget(1).stretch(cells) == 1
+
+
+def test_all_cells_are_measured_if_the_budget_just_suffices(clock, monkeypatch):
+    cells = [cell(name=name, seconds=10, contenders=()) for name in "abc"]
+    measured(clock, monkeypatch, 10)
+    one, _, _ = run(monkeypatch, 30, cells)
+    assert len(one.document["cells"]) == 3
 
 
 def test_the_file_is_whole_after_each_cell(clock, monkeypatch, tmp_path):

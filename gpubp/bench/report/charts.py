@@ -143,6 +143,7 @@ def accuracy(document: Document) -> Figure | None:
         axes.axhline(cell["options"]["target"], color="black", linewidth=1)
         axes.set_xscale("log")
         axes.set_xlabel("seconds of training")
+        axes.tick_params(axis="x", which="both", rotation=45)  # less than a decade is labelled densely
         axes.set_ylabel("score on the test part")
         axes.set_title(cell["name"])
     _legend(figure.axes[-1])

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gpubp.bench.results import ratio
+from gpubp.bench.results import CLOCKS, ratio
 from gpubp.bench.suite import FORMAT
 
 Document = dict[str, Any]
@@ -39,12 +39,12 @@ def value(cell: Found, name: str, measure: str = "seconds") -> float | None:
     samples = cell["contenders"].get(name, {}).get("samples", {}).get(measure)
     if not samples:
         return None
-    return median(samples) / (cell["per"] if measure == "seconds" else 1)
+    return median(samples) / (cell["per"] if measure in CLOCKS else 1)
 
 
-def multiple(cell: Found, name: str, own: str = "gpubp") -> float | None:
-    """A contender's time by that of another in the same rounds."""
-    a, b = (cell["contenders"].get(n, {}).get("samples", {}).get("seconds") for n in (name, own))
+def multiple(cell: Found, name: str, clock: str = "seconds") -> float | None:
+    """A contender's time by that of gpubp in the same rounds."""
+    a, b = (cell["contenders"].get(n, {}).get("samples", {}).get(clock) for n in (name, "gpubp"))
     return ratio(a, b) if a and b and len(a) == len(b) else None
 
 

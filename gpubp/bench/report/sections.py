@@ -8,6 +8,7 @@ from gpubp.bench.report.growth import slopes
 from gpubp.engine.explain.table import human
 
 NOTHING = "–"
+Way = Callable[[Found, str], str]  # how a cell tells of a contender
 
 
 def run(document: Document) -> list[Block]:
@@ -36,14 +37,17 @@ def step(document: Document) -> list[Block]:
         chosen = [cell for cell in cells if cell["threads"] == threads]
         text = "Time of a step, and in brackets the multiple of gpubp's in the same rounds. Products: the floor, the "
         text += "matrix products of the same program by the same BLAS, alone."
+        busy = "The same by the time that a process's threads were running: where other work takes turns with the "
+        busy += "contenders, the wall clock shows whom the scheduler favoured, and this one is to be believed."
         heading = f"A training step, {threads} thread{'s' if threads > 1 else ''}"
-        blocks += [Heading(heading), Text(text), grid(chosen, compared)]
+        blocks += [Heading(heading), Text(text), grid(chosen, compared("seconds"))]
+        blocks += [Text(busy), grid(chosen, compared("processor"))]
     return blocks
 
 
 def predict(document: Document) -> list[Block]:
     text = "Time of a call, from array to array, and in brackets the multiple of gpubp's."
-    return _section(document, "predict", "Prediction", text, [compared])
+    return _section(document, "predict", "Prediction", text, [compared("seconds")])
 
 
 def fit(document: Document) -> list[Block]:
@@ -100,7 +104,7 @@ def growth(document: Document) -> list[Block]:
     return [Heading("Growth"), Text(text), Table(("of", "as grows", "contender", "slope"), rows)]
 
 
-def grid(cells: list[Found], *ways: Callable[[Found, str], str]) -> Table:
+def grid(cells: list[Found], *ways: Way) -> Table:
     """A row a cell, a column a contender."""
     columns = names(cells)
     rows = []
@@ -114,13 +118,17 @@ def _told(cell, name, ways) -> str:
     return " · ".join(way(cell, name) for way in ways)
 
 
-def compared(cell: Found, name: str) -> str:
-    """The time and how many times gpubp's it is."""
-    times, text = multiple(cell, name), seconds(cell, name)
-    return text if times is None or name == "gpubp" else f"{text} ({times:.3g})"
+def compared(clock: str) -> Way:
+    """The time by a clock and how many times gpubp's it is."""
+
+    def told(cell, name):
+        times, text = multiple(cell, name, clock), _of(clock, "s")(cell, name)
+        return text if times is None or name == "gpubp" else f"{text} ({times:.3g})"
+
+    return told
 
 
-def _of(measure: str, unit: str) -> Callable[[Found, str], str]:
+def _of(measure: str, unit: str) -> Way:
     def told(cell, name):
         found = value(cell, name, measure)
         return NOTHING if found is None else human(found, unit)
