@@ -1,6 +1,5 @@
 """What both estimators do: check what they get, make a network, train it, predict with it."""
 
-import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -8,43 +7,35 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from gpubp import backend
 from gpubp.config import policy_of
-from gpubp.engine.diagnose import NonFiniteError
-from gpubp.sklearn import lbfgs
-from gpubp.sklearn.convergence import Convergence
-from gpubp.sklearn.data import Rows, held_out, order_of_epochs
+from gpubp.sklearn import conversion, lbfgs, stochastic
+from gpubp.sklearn.data import Rows
 from gpubp.sklearn.initial import initial_weights
-from gpubp.sklearn.network import Architecture, Network, Weights, borrowed, described
+from gpubp.sklearn.network import Architecture, Weights, borrowed, described
 from gpubp.sklearn.objective import loss_of
 from gpubp.sklearn.parameters import Parameters, activation_of, each_layer
-from gpubp.sklearn.solvers import Progress, Rate, optimizer_of
-from gpubp.sklearn.tasks import CallbackSupportMixin, Tasks
+from gpubp.sklearn.solvers import optimizer_of
+from gpubp.sklearn.tasks import CallbackSupportMixin
 
 SPARSE = {"accept_sparse": ["csr", "csc"]}
 FLOATS = (np.float64, np.float32)
-NOT_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
-)
-PREDICTED_ROWS = 1024  # at a time, so that any number of rows fits into memory
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
     """Fitting and predicting. Subclasses tell what targets, their losses and scores are."""
 
+    loss: Any = None  # first, since the regressor takes it by position before the others
     hidden_layer_sizes: Any = (100,)
     activation: Any = "relu"
-    loss: Any = None
-    class_weight: Any = None
-    label_smoothing: float = 0.0
 
     # What subclasses tell
+
+    _smoothing = 0.0  # of labels
 
     def _checked(self, X, y, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         """Inputs and targets in dtypes of numbers. Raises what scikit-learn raises for what does not fit."""
@@ -57,6 +48,10 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
     def _decoded(self, encoded):
         """Targets as the user gave them, from what `_encoded` made."""
         raise NotImplementedError
+
+    def _row_weights(self, X, y, sample_weight, incremental: bool) -> np.ndarray | None:
+        """The weights of the rows; None if all weigh 1."""
+        return None if sample_weight is None else _check_sample_weight(sample_weight, X)
 
     def _outputs_for(self, y) -> tuple[int, str]:
         """The number of outputs and their activation."""
@@ -85,9 +80,9 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         held = None if validation_data is None else self._held(validation_data, X.dtype, rows.y.dtype)
         with self._network("float64" if self.solver == "lbfgs" else dtype) as network:
             if self.solver == "lbfgs":
-                lbfgs.fit(self, network, rows, held, self._watchers(X, y, network))
+                lbfgs.fit(self, network, rows, held)
             else:
-                self._fit_stochastic(network, rows, held, y, random, incremental)
+                stochastic.fit(self, network, rows, held, random, incremental)
             self._take_over(network.weights)
         return self
 
@@ -103,29 +98,17 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         chosen = X.dtype if self.dtype is None else self.dtype
         return chosen if isinstance(chosen, str) else np.dtype(chosen).name
 
-    def _row_weights(self, X, y, sample_weight, incremental) -> np.ndarray | None:
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-        if self.class_weight is None:
-            return weights
-        if incremental and isinstance(self.class_weight, str):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} needs all targets at once, which partial_fit does not see: "
-                "pass a dict of classes to weights"
-            )
-        classes = compute_sample_weight(self.class_weight, y).astype(X.dtype)
-        return classes if weights is None else weights * classes
-
     def _initialize(self, units, dtype, random):
         """The attributes and weights of an estimator that has not been fitted, or is fitted anew."""
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(units)
-        weights = initial_weights(units, self.activation, self.batch_norm, dtype, random)
-        self.coefs_, self.intercepts_, self._normalisation = weights.coefs, weights.intercepts, weights.normalisation
+        self._take_over(initial_weights(units, self.activation, self.batch_norm, dtype, random))
         self._no_improvement_count, self.loss_curve_ = 0, []
         self.validation_loss_curve_: list[float] = []
-        self.best_loss_, self.validation_scores_, self.best_validation_score_ = np.inf, None, None
-        if self.early_stopping:
-            self.best_loss_, self.validation_scores_, self.best_validation_score_ = None, [], -np.inf
+        early = self.early_stopping
+        self.best_loss_ = None if early else np.inf
+        self.validation_scores_: list[float] | None = [] if early else None
+        self.best_validation_score_ = -np.inf if early else None
 
     def _held(self, validation_data, dtype, target_dtype) -> Rows:
         """Rows to validate on that the user has passed: (X, y) or (X, y, sample_weight)."""
@@ -142,92 +125,29 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         return np.asarray(y)
 
     def _take_over(self, weights: Weights):
+        """Keeps weights. Raises ValueError if they are not finite."""
         if not all(np.isfinite(w).all() for w in (*weights.coefs, *weights.intercepts)):
-            raise ValueError(NOT_FINITE)
+            raise ValueError(stochastic.NOT_FINITE)
         self.coefs_, self.intercepts_, self._normalisation = weights.coefs, weights.intercepts, weights.normalisation
 
-    def _watchers(self, X, y, network) -> list:
-        """The callbacks of the user, gpubp's and scikit-learn's."""
-        return [*(self.callbacks or []), *Tasks.of(self, X, y, network)]
-
-    def _fit_stochastic(self, network: Network, rows: Rows, held: Rows | None, y, random, incremental):
-        progress = getattr(self, "_optimizer", None) if incremental else None
-        if progress is None:
-            progress = Progress(None if callable(network.model.optimizer.learning_rate) else self._first_rate(network))
-        tried = None
-        if self.early_stopping:
-            if held is None:
-                stratify = rows.y.astype(bool) if self._stratified and self.n_outputs_ == 1 else None
-                rows, held = held_out(rows, self.validation_fraction, stratify, random)
-            tried = partial(self._validation_score, network, held)
-        order: Any = self.shuffle
-        if self.rng == "sklearn":
-            order, seed = self.shuffle and order_of_epochs(random), 0
-        else:
-            seed = int(random.randint(np.iinfo(np.int32).max))
-        rate = Rate(self, progress)
-        convergence = Convergence(self, network, rate, len(rows), tried, incremental)
-        network.model.seed = seed
-        progress.enter(network)
-        self.n_iter_ = 0
-        try:
-            network.model.fit(
-                rows.x,
-                rows.y,
-                sample_weight=rows.weights,
-                batch_size=self._batch_rows(len(rows)),
-                epochs=1 if incremental else self.max_iter,
-                shuffle=order,
-                verbose=0,
-                validation_data=held and (held.x, held.y, held.weights),
-                callbacks=[convergence, *self._watchers(rows.x, y, network)],
-            )
-        except NonFiniteError as error:
-            convergence.diverged()
-            if not self.early_stopping:
-                raise ValueError(NOT_FINITE) from error
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
-        progress.leave(network)
-        self._optimizer = progress
-        if convergence.best is not None:
-            network.weights = convergence.best
-
-    def _first_rate(self, network) -> float:
-        """The learning rate to begin with: of an optimizer that the user has made, its own."""
-        own = not isinstance(self.solver, str)
-        return float(network.model.optimizer.learning_rate if own else self.learning_rate_init)
-
-    def _batch_rows(self, n: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, n)
-        if self.batch_size > n:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
-            )
-        return int(min(self.batch_size, n))
-
-    def _validation_score(self, network: Network, held: Rows) -> float:
-        if self.scoring is not None:
-            self.coefs_, self.intercepts_ = network.weights.coefs, network.weights.intercepts
-            self._normalisation = network.weights.normalisation
-            return float(check_scoring(self, self.scoring)(self, held.x, self._decoded(held.y)))
-        outputs = network.model.predict(held.x, batch_size=PREDICTED_ROWS, verbose=0)
-        return self._quality(outputs, held.y, held.weights) if np.isfinite(outputs).all() else float("nan")
-
     # Computing
+
+    def _architecture(self, dtype: str) -> Architecture:
+        hidden = len(self.coefs_) - 1
+        activations = *each_layer("activation", self.activation, hidden), self.out_activation_
+        units = *(len(coef) for coef in self.coefs_), self.coefs_[-1].shape[1]
+        dropout = each_layer("dropout", self.dropout, hidden)
+        return Architecture(units, tuple(map(activation_of, activations)), dtype, dropout, self.batch_norm)
+
+    @property
+    def _weights(self) -> Weights:
+        return Weights(self.coefs_, self.intercepts_, getattr(self, "_normalisation", []))
 
     @contextmanager
     def _network(self, dtype: str):
         """A network with the weights of this estimator."""
-        hidden = len(self.coefs_) - 1
-        functions = [
-            activation_of(a) for a in (*each_layer("activation", self.activation, hidden), self.out_activation_)
-        ]
-        dropout = each_layer("dropout", self.dropout, hidden)
-        units = (*(len(coef) for coef in self.coefs_), self.coefs_[-1].shape[1])
-        architecture = Architecture(units, tuple(functions), dtype, dropout, self.batch_norm)
-        options = self.loss, self.out_activation_, self.label_smoothing
+        loss = partial(loss_of, self.loss, self.out_activation_, self._smoothing)
+        signature = described(self.loss), self.out_activation_, self._smoothing
         with ExitStack() as stack:
             if self.device is not None:
                 stack.enter_context(backend.device(self.device))
@@ -235,12 +155,9 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
                 from threadpoolctl import threadpool_limits
 
                 stack.enter_context(threadpool_limits(self.n_threads, user_api="blas"))
-            network = stack.enter_context(
-                borrowed(
-                    architecture, partial(loss_of, *options), optimizer_of(self), (described(self.loss), *options[1:])
-                )
-            )
-            network.weights = Weights(self.coefs_, self.intercepts_, getattr(self, "_normalisation", []))
+            made = borrowed(self._architecture(dtype), loss, optimizer_of(self), signature)
+            network = stack.enter_context(made)
+            network.weights = self._weights
             network.alpha.assign(self.alpha)
             yield network
 
@@ -250,12 +167,25 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         weights = self.coefs_[0].dtype
         dtype = self._policy(X) if self.dtype is not None else np.result_type(X.dtype, weights).name
         with self._network(dtype) as network:
-            return network.model.predict(X, batch_size=PREDICTED_ROWS, verbose=0)
+            return network.model.predict(X, batch_size=stochastic.PREDICTED_ROWS, verbose=0)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def to_sklearn(self):
+        """This fitted estimator as scikit-learn's own, which predicts the same to rounding.
+
+        Batch normalisation becomes part of the weights. Raises ValueError for activations that scikit-learn lacks.
+        """
+        check_is_fitted(self)
+        return conversion.to_sklearn(self)
+
+    def to_model(self):
+        """The fitted network as a `gpubp.Sequential` that ends with the output's activation."""
+        check_is_fitted(self)
+        return conversion.to_model(self)
 
     def _can_go_on(self) -> bool:
         """Whether there is a `partial_fit`. Raises AttributeError otherwise, as `available_if` wants it."""

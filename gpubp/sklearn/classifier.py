@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -105,6 +106,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
             )
 
+    def _row_weights(self, X, y, sample_weight, incremental):
+        weights = super()._row_weights(X, y, sample_weight, incremental)
+        if self.class_weight is None:
+            return weights
+        if incremental and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all targets at once, which partial_fit does not see: pass a dict of "
+                "classes to weights"
+            )
+        classes = compute_sample_weight(self.class_weight, y).astype(X.dtype)
+        return classes if weights is None else weights * classes
+
+    @property
+    def _smoothing(self):
+        return self.label_smoothing
+
     def _known(self, y):
         self._refuse_unknown(unique_labels(y))
         return np.asarray(y)
@@ -118,7 +135,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encoded(self, y, dtype):
         if self.out_activation_ != "softmax":
             return self._label_binarizer.transform(y).astype(np.uint8)
-        if loss_of(self.loss, "softmax", self.label_smoothing).takes_labels:
+        if loss_of(self.loss, "softmax", self._smoothing).takes_labels:
             return np.searchsorted(self.classes_, y)
         return self._label_binarizer.transform(y).astype(dtype)
 

@@ -3,12 +3,11 @@
 import warnings
 from typing import Any
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from gpubp.callbacks import Callback
 from gpubp.sklearn.network import Network, Weights
 from gpubp.sklearn.solvers import Rate
-from gpubp.training.callbacks import Callback
 
 
 class Convergence(Callback):
@@ -28,14 +27,20 @@ class Convergence(Callback):
         self.estimator, self.network, self.rate = estimator, network, rate
         self.rows, self.score, self.single = rows, score, single
         self.best: Weights | None = network.weights if score else None
+        self.error: FloatingPointError | None = None
+
+    def on_nonfinite(self, error):
+        """Training ends with this epoch, whose loss and score are NaN."""
+        self.error = error
+        return True
 
     def on_epoch_end(self, epoch, logs=None):
         e, logs = self.estimator, logs or {}
-        self._record(logs["curve"])
+        self._record(float("nan") if self.error else logs["curve"])
         if "val_data_loss" in logs:
             e.validation_loss_curve_.append(logs["val_data_loss"])
         e.t_ += self.rows
-        self._count(self.score() if self.score else None)
+        self._count(self.score and (float("nan") if self.error else self.score()))
         self.rate.after_epoch(e.t_)
         if e._no_improvement_count > e.n_iter_no_change:
             self._plateau()
@@ -83,9 +88,3 @@ class Convergence(Callback):
             e._no_improvement_count = 0
         else:
             self.model.stop_training = True
-
-    def diverged(self):
-        """Records an epoch whose loss was not finite, after which nothing can improve."""
-        self._record(float(np.nan))
-        if self.score:
-            self.estimator.validation_scores_.append(float(np.nan))

@@ -11,6 +11,7 @@ import numpy as np
 
 from gpubp import layers, optimizers
 from gpubp.backend import current_device
+from gpubp.config import policy_of
 from gpubp.engine.variables import Variable
 from gpubp.models import Sequential
 from gpubp.sklearn.objective import Average, Objective
@@ -52,8 +53,48 @@ class Weights:
     normalisation: list[np.ndarray] = field(default_factory=list)
 
 
-class Network:
-    """A model with access to its weights as scikit-learn orders them.
+class Stack:
+    """The layers of a network, with access to their weights as scikit-learn orders them.
+
+    Arguments:
+        a: the architecture.
+    """
+
+    def __init__(self, a: Architecture):
+        policy: dict[str, Any] = {"dtype": a.dtype}
+        self.layers: list[layers.Layer] = [layers.Input((a.units[0],), dtype=policy_of(a.dtype).variable_dtype)]
+        self.dense: list[layers.Dense] = []
+        self.norms: list[layers.BatchNormalization] = []
+        last = len(a.units) - 2
+        for k, units in enumerate(a.units[1:]):
+            self.dense.append(layers.Dense(units, kernel_initializer="zeros", name=f"dense_{k}", **policy))
+            self.layers.append(self.dense[k])
+            if k < last and a.batch_norm:
+                self.norms.append(layers.BatchNormalization(name=f"norm_{k}", **policy))
+                self.layers.append(self.norms[k])
+            self.layers.append(layers.Activation(a.activations[k], name=f"activation_{k}", **policy))
+            if k < last and a.dropout[k]:
+                self.layers.append(layers.Dropout(a.dropout[k], name=f"dropout_{k}", **policy))
+        self.model = Sequential(self.layers)
+
+    @property
+    def weights(self) -> Weights:
+        """Copies of the weights."""
+        coefs, intercepts = [d.kernel.numpy() for d in self.dense], [d.bias.numpy() for d in self.dense]
+        return Weights(coefs, intercepts, [v.numpy() for norm in self.norms for v in norm.variables])
+
+    @weights.setter
+    def weights(self, weights: Weights):
+        for dense, coef, intercept in zip(self.dense, weights.coefs, weights.intercepts, strict=True):
+            dense.kernel.assign(coef)
+            dense.bias.assign(intercept)
+        variables = [v for norm in self.norms for v in norm.variables]
+        for variable, array in zip(variables, weights.normalisation, strict=True):
+            variable.assign(array)
+
+
+class Network(Stack):
+    """A stack that can be trained.
 
     Arguments:
         architecture: of the layers.
@@ -62,20 +103,7 @@ class Network:
     """
 
     def __init__(self, architecture: Architecture, loss, optimizer: optimizers.Optimizer):
-        a = architecture
-        policy = {"dtype": a.dtype}
-        stack: list[layers.Layer] = []
-        self.dense = [layers.Dense(n, None, kernel_initializer="zeros", **policy) for n in a.units[1:]]
-        for k, dense in enumerate(self.dense):
-            stack.append(dense)
-            hidden = k < len(self.dense) - 1
-            if hidden and a.batch_norm:
-                stack.append(layers.BatchNormalization(**policy))
-            stack.append(layers.Activation(a.activations[k], **policy))
-            if hidden and a.dropout[k]:
-                stack.append(layers.Dropout(a.dropout[k], **policy))
-        self.model = Sequential([layers.Input((a.units[0],), dtype=dense.variable_dtype), *stack])
-        self.normalisation = [v for x in stack if type(x).__name__ == "BatchNormalization" for v in x.variables]
+        super().__init__(architecture)
         kernels = [d.kernel for d in self.dense]
         self.model.alpha = self.alpha = Variable(np.zeros((), kernels[0].dtype), "alpha", trainable=False)
         objective = Objective(loss, self.alpha, kernels)
@@ -86,23 +114,6 @@ class Network:
     def size(self) -> int:
         """The number of weights."""
         return sum(v.array.size for v in self.model.variables)
-
-    @property
-    def weights(self) -> Weights:
-        """Copies of the weights."""
-        return Weights(
-            [d.kernel.numpy() for d in self.dense],
-            [d.bias.numpy() for d in self.dense],
-            [v.numpy() for v in self.normalisation],
-        )
-
-    @weights.setter
-    def weights(self, weights: Weights):
-        for dense, coef, intercept in zip(self.dense, weights.coefs, weights.intercepts, strict=True):
-            dense.kernel.assign(coef)
-            dense.bias.assign(intercept)
-        for variable, array in zip(self.normalisation, weights.normalisation, strict=False):
-            variable.assign(array)
 
 
 _waiting: list[tuple[Hashable, Network]] = []  # the longest waiting first; appending and popping are atomic

@@ -25,6 +25,12 @@ def optimizer_of(p: Any) -> optimizers.Optimizer:
     return p.solver
 
 
+def first_rate(p: Any) -> float | None:
+    """The learning rate of the first epoch; None where a schedule tells it."""
+    rate = optimizer_of(p).learning_rate
+    return None if callable(rate) else float(rate)
+
+
 @dataclass
 class Progress:
     """What a solver remembers, in arrays of the host, so that training can go on.

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from gpubp.training.callbacks import Callback
+from gpubp.callbacks import Callback
+from gpubp.sklearn.data import Rows
+from gpubp.sklearn.network import Network
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -17,18 +19,19 @@ class Tasks(Callback):
 
     Arguments:
         estimator: that is fitted.
-        X, y: what it is fitted to.
+        rows: that it is fitted to.
         network: whose weights an estimator gets that can predict in the middle of training.
     """
 
-    def __init__(self, estimator: Any, X, y, network):
+    def __init__(self, estimator: Any, rows: Rows, network: Network):
         super().__init__()
-        self.estimator, self.network, self.data = estimator, network, {"X": X, "y": y}
+        self.estimator, self.network = estimator, network
+        self.data = {"X": rows.x, "y": estimator._decoded(rows.y)}
 
     @classmethod
-    def of(cls, estimator, X, y, network) -> list["Tasks"]:
+    def of(cls, estimator, rows: Rows, network: Network) -> list["Tasks"]:
         """One, if the estimator has such callbacks; else none."""
-        return [cls(estimator, X, y, network)] if getattr(estimator, "_skl_callbacks", None) else []
+        return [cls(estimator, rows, network)] if getattr(estimator, "_skl_callbacks", None) else []
 
     def on_train_begin(self, logs=None):
         self.whole = self.estimator._init_callback_context(max_subtasks=None)

@@ -9,6 +9,9 @@ from sklearn.neural_network import tests as theirs
 
 import gpubp.sklearn
 
+# Theirs is no suite in which warnings are errors: where a line search ends at a kink of ReLU, L-BFGS warns.
+pytestmark = pytest.mark.filterwarnings("default")
+
 # These look at what scikit-learn keeps to itself.
 PRIVATE = {"test_gradient"}
 
