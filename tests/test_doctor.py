@@ -132,7 +132,7 @@ def test_after_warming_a_classifier_of_other_widths_finds_its_kernels(monkeypatc
     monkeypatch.setattr(compile, "_ADDRESSES", warmed)
     doctor.warm()
     monkeypatch.setattr(compile, "_ADDRESSES", needed)
-    model = gpubp.Sequential([gpubp.Input((7,)), gpubp.layers.Dense(5, "tanh"), gpubp.layers.Dense(4, "softmax")])
+    model = gpubp.Sequential([gpubp.Input((7,)), gpubp.layers.Dense(40, "tanh"), gpubp.layers.Dense(4, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(np.zeros((9, 7), np.float32), np.arange(9) % 4, verbose=0)
     assert len(needed.bodies) > 5

@@ -1,6 +1,7 @@
 """Which device programs run on: what users choose, and what is there."""
 
 import logging
+import shutil
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -83,8 +84,9 @@ def _automatic() -> Device:
             _known["auto"] = _cuda("cuda", 0)
         except RuntimeError as error:
             _known["auto"] = _CPU
-            # Where CuPy is not installed, nobody has asked for a GPU.
-            LOGGER.log(logging.WARNING if find_spec("cupy") else logging.INFO, "computing on the CPU: %s", error)
+            # Where there is neither CuPy nor a driver, nobody expects a GPU.
+            expected = find_spec("cupy") or shutil.which("nvidia-smi")
+            LOGGER.log(logging.WARNING if expected else logging.DEBUG, "computing on the CPU: %s", error)
     return _known["auto"]
 
 

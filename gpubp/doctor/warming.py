@@ -15,6 +15,7 @@ TASKS = (
     (None, 1, "mean_squared_error", "mean_absolute_error"),
 )
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
+CLASSES = (2, 4, 5, 6, 7, 8, 9, 10)  # of classifiers, besides those above: kernels of few columns know their number
 
 
 def warm() -> dict[str, Any]:
@@ -30,12 +31,14 @@ def warm() -> dict[str, Any]:
 
 
 def _usual() -> Iterator[tuple[Any, int]]:
-    """Nets that have in common with most others what their kernels depend on; widths do not count, but for one."""
+    """Nets that have in common with most others what their kernels depend on; widths above 16 do not count."""
     from gpubp import optimizers
 
     for task in TASKS:
         for hidden in ACTIVATIONS:
             yield _net(task, hidden, optimizers.Adam()), task[1]
+    for classes in CLASSES:
+        yield _net(("softmax", classes, *TASKS[0][2:]), "relu", optimizers.Adam()), classes
     yield _net(TASKS[0], "relu", optimizers.Adam(), dropout=0.1), TASKS[0][1]
     for rule in (optimizers.SGD(), optimizers.SGD(momentum=0.9)):
         yield _net(TASKS[0], "relu", rule), TASKS[0][1]
@@ -47,7 +50,7 @@ def _net(task, hidden, optimizer, dropout=0.0):
     last, outputs, loss, metric = task
     net = Sequential([Input((4,))])
     for _ in range(2):
-        net.add(layers.Dense(8, hidden))
+        net.add(layers.Dense(24, hidden))
         if dropout:
             net.add(layers.Dropout(dropout))
     net.add(layers.Dense(outputs, last))
