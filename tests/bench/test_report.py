@@ -29,6 +29,12 @@ def test_the_readme_holds_the_figures_of_the_results():
     assert readme.digest(document) in (ROOT / readme.PICTURE).read_text(), f"they differ: {command}"
 
 
+def test_the_report_in_the_repository_is_that_of_the_results(tmp_path):
+    report.write(report.read([RESULTS]), tmp_path)
+    command = "gpubp bench-report bench/results/cpu.json"
+    assert (tmp_path / "REPORT.md").read_text() == (RESULTS.parent / "REPORT.md").read_text(), f"they differ: {command}"
+
+
 @pytest.fixture
 def written(tmp_path):
     """The files of a report on made-up results of all families."""
