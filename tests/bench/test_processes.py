@@ -52,8 +52,8 @@ def test_steps_are_measured_in_turns():
 
 def test_predictions_have_the_same_loss():
     options = {"rows": 5, "calls": 3}
-    results, _ = measure(cell(task="predict", contenders=("gpubp", "gpubp predict_on_batch", "NumPy"), options=options))
-    assert results["gpubp"].loss == results["gpubp predict_on_batch"].loss == pytest.approx(results["NumPy"].loss)
+    results, _ = measure(cell(task="predict", contenders=("gpubp predict_on_batch", "NumPy"), options=options))
+    assert results["gpubp predict_on_batch"].loss == pytest.approx(results["NumPy"].loss)
 
 
 def test_a_contender_that_is_not_installed_or_not_able_is_left_out_and_named(tmp_path, monkeypatch):
