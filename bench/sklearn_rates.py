@@ -45,7 +45,9 @@ def split(x, y) -> Parts:
 def one_hot(table) -> np.ndarray:
     """Numbers scaled, categories as a column for each level."""
     codes = zip(table.categories.T, table.levels.values(), strict=True)
-    return np.concatenate([scale(table.numbers.astype(float)), *(np.eye(len(levels))[c] for c, levels in codes)], axis=1)
+    return np.concatenate(
+        [scale(table.numbers.astype(float)), *(np.eye(len(levels))[c] for c, levels in codes)], axis=1
+    )
 
 
 def read_adult() -> Parts:
