@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gpubp.datasets import DatasetError
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 PYTHON = re.compile(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
@@ -27,14 +29,17 @@ def test_python_runs_and_prints_what_stands_below_it(page, tmp_path, monkeypatch
     names = {"__name__": page.stem}
     for code, expected in PYTHON.findall(page.read_text()):
         printed = io.StringIO()
-        with redirect_stdout(printed):
-            exec(compile(code, str(page), "exec"), names)
+        try:
+            with redirect_stdout(printed):
+                exec(compile(code, str(page), "exec"), names)
+        except DatasetError as error:
+            pytest.skip(f"a data set of the page can't be fetched here: {error}")
         if expected:
             assert printed.getvalue().split() == expected.split()
 
 
 def test_the_pages_with_programs_are_found():
-    assert {"README.md", "backprop-by-hand.md"} <= {page.name for page in programs()}
+    assert {"README.md", "backprop-by-hand.md", "coming-from-sklearn.md"} <= {page.name for page in programs()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)

@@ -1,5 +1,6 @@
 """The arguments of optimizers and schedules: checked, refused by name, and read back for configurations."""
 
+import functools
 import inspect
 from numbers import Real
 
@@ -25,13 +26,14 @@ def check(name: str, value, wanted: str, kind: type = Real):
         raise ValueError(f"{name} must be {what}{wanted}; it is {value!r}")
 
 
-def refuse(part, unknown: dict):
+def refuse(part: object, unknown: dict):
     """Raises ValueError for the first argument that nobody knows, with the nearest one that is known."""
     for name in unknown:
         lookup(f"argument of {type(part).__name__}", name, dict.fromkeys(names(type(part))))
 
 
-def names(cls: type) -> list[str]:
+@functools.cache
+def names(cls: type) -> tuple[str, ...]:
     """The constructor's arguments, also those that it hands on to the constructors of its bases."""
     found: dict[str, None] = {}
     for base in cls.__mro__[:-1]:
@@ -41,9 +43,9 @@ def names(cls: type) -> list[str]:
         found |= dict.fromkeys(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
-    return list(found)
+    return tuple(found)
 
 
-def current(part) -> dict:
+def current(part: object) -> dict:
     """The constructor's arguments as they are now: attributes of the same names."""
     return {name: getattr(part, name) for name in names(type(part)) if hasattr(part, name)}

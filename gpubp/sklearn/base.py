@@ -35,7 +35,10 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
 
     # What subclasses tell
 
-    _smoothing = 0.0  # of labels
+    @property
+    def _smoothing(self) -> float:
+        """Of labels."""
+        return 0.0
 
     def _checked(self, X, y, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         """Inputs and targets in dtypes of numbers. Raises what scikit-learn raises for what does not fit."""

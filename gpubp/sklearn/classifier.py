@@ -21,7 +21,32 @@ from gpubp.sklearn.parameters import CONSTRAINTS, LOSSES, SHARE
 
 @dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """A multilayer perceptron that classifies."""
+    """A multilayer perceptron that classifies, with scikit-learn's parameters, defaults and meanings, and more.
+
+    Arguments, beside those of `gpubp.sklearn.parameters.Parameters`:
+        hidden_layer_sizes: int or array-like of ints. Default (100,).
+        activation: of the hidden layers: "identity", "logistic", "tanh", "relu", a name of `gpubp.activations`, a
+            function over `gpubp.ops`; a list has one for each layer. Default "relu".
+        loss: "log_loss", or any of `gpubp.losses` by name or instance, or a function of (y_true, y_pred) over
+            `gpubp.ops`. These get labels as numbers where they take them, else one column a class. Default "log_loss".
+        class_weight: dict of classes to weights, or "balanced": n / (classes x count of the class). Default 1 each.
+        label_smoothing: of "log_loss": the share of each label that is spread over all classes. Default 0.
+
+    Fitted attributes are scikit-learn's: `coefs_`, `intercepts_`, which may be set, `loss_`, `loss_curve_`,
+    `best_loss_`, `validation_scores_`, `best_validation_score_`, `n_iter_`, `t_`, `n_features_in_`,
+    `feature_names_in_`, `n_layers_`, `n_outputs_`, `out_activation_`, `classes_`; and `validation_loss_curve_`, the
+    loss of `validation_data` after each epoch, without the penalty.
+
+    Raises:
+        ValueError: from `fit`, for parameters out of range and input that does not fit, as in scikit-learn.
+
+    Source: https://scikit-learn.org/stable/modules/generated/sklearn.neural_network.MLPClassifier.html
+
+    >>> from sklearn.datasets import load_iris
+    >>> x, y = load_iris(return_X_y=True)
+    >>> MLPClassifier(solver="lbfgs", random_state=0).fit(x, y).score(x, y) > 0.95
+    True
+    """
 
     hidden_layer_sizes: Any = (100,)
     activation: Any = "relu"

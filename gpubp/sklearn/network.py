@@ -109,11 +109,7 @@ class Network(Stack):
         objective = Objective(loss, self.alpha, kernels)
         curves = [Average(objective, "curve", by_batches=True), Average(loss, "data_loss")]
         self.model.compile(copy.deepcopy(optimizer), objective, weighted_metrics=curves)
-
-    @property
-    def size(self) -> int:
-        """The number of weights."""
-        return sum(v.array.size for v in self.model.variables)
+        self.size = sum(v.array.size for v in self.model.variables)
 
 
 _waiting: list[tuple[Hashable, Network]] = []  # the longest waiting first; appending and popping are atomic

@@ -20,7 +20,23 @@ NOT_NEGATIVE, SHARE = Interval(Real, 0, None, closed="left"), Interval(Real, 0, 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Parameters:
-    """What is told of each parameter stands in the docstrings of the estimators."""
+    """The parameters of both estimators.
+
+    The first 24 are scikit-learn's, where their meanings stand. Of these, `solver` may also be the name or an instance
+    of any of `gpubp.optimizers`, and `learning_rate` a schedule or function of the step in `gpubp.ops`. The others:
+
+    Arguments:
+        dropout: share of the hidden units that a step leaves out, in [0, 1); a list has one for each layer. Default 0.
+        batch_norm: whether hidden layers normalise before their activation. Default False.
+        scoring: what `early_stopping` judges by: a name or function as searches take it. Default accuracy or R^2.
+        callbacks: list of `gpubp.callbacks`. Default none. Those of scikit-learn are given to `set_callbacks`.
+        rng: whose orders of rows: "gpubp", the same on every device; or "sklearn", those of scikit-learn for the same
+            `random_state`. Initial weights are scikit-learn's in any case. Default "gpubp".
+        dtype: "float32", "float64", or a policy of `gpubp.config`. Default that of the inputs. "lbfgs" computes in
+            float64.
+        device: as of `gpubp.set_device`. Default the current one.
+        n_threads: of BLAS, while it computes. Default as many as it has.
+    """
 
     solver: Any = "adam"
     alpha: float = 0.0001

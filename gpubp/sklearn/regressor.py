@@ -17,7 +17,34 @@ from gpubp.sklearn.parameters import CONSTRAINTS, LOSSES
 
 @dataclass(eq=False, repr=False)
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """A multilayer perceptron that predicts numbers."""
+    """A multilayer perceptron that predicts numbers, with scikit-learn's parameters, defaults and meanings, and more.
+
+    Arguments, beside those of `gpubp.sklearn.parameters.Parameters`:
+        loss: "squared_error", of which half is taken; "poisson", half of the deviance, with the exponential as the
+            outputs' activation; or any of `gpubp.losses` by name or instance, or a function of (y_true, y_pred) over
+            `gpubp.ops`. Default "squared_error".
+        hidden_layer_sizes: int or array-like of ints. Default (100,).
+        activation: of the hidden layers: "identity", "logistic", "tanh", "relu", a name of `gpubp.activations`, a
+            function over `gpubp.ops`; a list has one for each layer. Default "relu".
+
+    Fitted attributes are scikit-learn's: `coefs_`, `intercepts_`, which may be set, `loss_`, `loss_curve_`,
+    `best_loss_`, `validation_scores_`, `best_validation_score_`, `n_iter_`, `t_`, `n_features_in_`,
+    `feature_names_in_`, `n_layers_`, `n_outputs_`, `out_activation_`; and `validation_loss_curve_`, the loss of
+    `validation_data` after each epoch, without the penalty.
+
+    Raises:
+        ValueError: from `fit`, for parameters out of range and input that does not fit, as in scikit-learn.
+
+    Source: https://scikit-learn.org/stable/modules/generated/sklearn.neural_network.MLPRegressor.html
+
+    >>> import warnings
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 50)[:, None]
+    >>> e = MLPRegressor("mean_absolute_error", max_iter=150, learning_rate_init=0.01, tol=0.0, random_state=0)
+    >>> with warnings.catch_warnings(action="ignore"):  # that it could train on
+    ...     e.fit(x, x[:, 0] ** 2).score(x, x[:, 0] ** 2) > 0.9
+    True
+    """
 
     loss: Any = "squared_error"
     hidden_layer_sizes: Any = (100,)
