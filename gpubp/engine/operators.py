@@ -18,13 +18,13 @@ UFUNCS = {
 }
 UFUNCS |= {"remainder": "mod", "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor"}
 
-PACKAGE = str(Path(__file__).parents[1])
+PACKAGES = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent))
 
 
 def users_line() -> str:
-    """The innermost line outside of this package."""
+    """The innermost line outside of this package and of NumPy."""
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back and frame.f_code.co_filename.startswith(PACKAGES):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
