@@ -23,7 +23,7 @@ def alone(monkeypatch):
 
 def test_without_cupy_the_cpu_computes(alone, monkeypatch, caplog):
     monkeypatch.setattr(choice, "find_spec", lambda name: None)
-    with caplog.at_level(logging.INFO, "gpubp"):
+    with caplog.at_level(logging.DEBUG, "gpubp"):
         assert choice.current_device().name == "cpu"
         assert choice.current_device().name == "cpu"
     (line,) = caplog.messages
