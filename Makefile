@@ -15,7 +15,7 @@ demo: $(VENV)/installed-plot
 		--model mnist.safetensors --curve mnist-learning-curve.png
 
 test: $(VENV)/installed-test
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest -n auto --maxprocesses 8
 
 lint: $(VENV)/installed-dev,plot
 	$(RUN)/ruff check .

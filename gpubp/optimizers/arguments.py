@@ -3,6 +3,7 @@
 import functools
 import inspect
 from numbers import Real
+from typing import Any
 
 from gpubp.names import lookup
 
@@ -46,6 +47,6 @@ def names(cls: type) -> tuple[str, ...]:
     return tuple(found)
 
 
-def current(part: object) -> dict:
+def current(part: Any) -> dict:
     """The constructor's arguments as they are now: attributes of the same names."""
     return {name: getattr(part, name) for name in names(type(part)) if hasattr(part, name)}

@@ -30,8 +30,9 @@ CLASSIFIER = """
       greater where reduce_sum
       matmul
     update:
-      divide cast add multiply cast multiply expm1 negative sqrt multiply multiply expm1 negative divide
-        multiply multiply add square multiply multiply add multiply sqrt add divide subtract
+      equal where divide where cast add multiply cast multiply expm1 negative sqrt multiply multiply
+        expm1 negative divide multiply multiply add square multiply multiply add multiply sqrt add
+        divide subtract
     record:
       add add add
 """
@@ -57,7 +58,7 @@ EXCLUSIVE_OR = """
       subtract multiply multiply reduce_sum
       matmul
     update:
-      divide cast add multiply negative multiply multiply add add
+      equal where divide where cast add multiply negative multiply multiply add add
     record:
       add add add
 """
@@ -82,7 +83,7 @@ REGRESSION = """
       where multiply multiply subtract multiply reduce_sum
       matmul
     update:
-      divide cast add multiply negative multiply add
+      equal where divide where cast add multiply negative multiply add
     record:
       add add add
 """
