@@ -1,6 +1,7 @@
 """What every model can do with data: compile, fit, evaluate, predict, and the same for a single batch."""
 
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -192,6 +193,9 @@ class Trainer(Layer):
             epochs, initial_epoch = at_least(0, "epochs", epochs), at_least(0, "initial_epoch", initial_epoch)
             batch_size = positive("batch_size", BATCH if batch_size is None else batch_size)
             limit = optional("steps_per_epoch", steps_per_epoch)
+            held_size = optional("validation_batch_size", validation_batch_size) or batch_size
+            held_steps = optional("validation_steps", validation_steps)
+            due = due_in(validation_freq)
             stream = data.as_stream(x, limit)
             held = validation_data
             if stream is not None:
@@ -203,8 +207,6 @@ class Trainer(Layer):
                     rows, held = rows.split(validation_split)
                 length = min(-(-len(rows) // batch_size), limit or len(rows))
                 told = {"steps": length, "batch_size": batch_size, "rows": len(rows)}
-            size = optional("validation_batch_size", validation_batch_size) or batch_size
-            validate = self._validation(held, size, optional("validation_steps", validation_steps), validation_freq)
             told |= {"epochs": epochs, "verbose": verbose, "random_access": stream is None or stream.random_access}
             bar, given = progress(verbose), listed(callbacks)
             histories = [c for c in given if isinstance(c, History)] or [History()]
@@ -212,6 +214,7 @@ class Trainer(Layer):
             watchers = Watchers([*given, *own], self, told)
             self.stop_training, self.position, self.history = False, None, histories[0]
             training = self._training(rows or stream, batch_size, shuffle, watchers, limit, class_weight)
+            validate = self._validation(held, held_size, held_steps, due)
             try:
                 watchers("on_train_begin")
                 logs = training.run(epochs, initial_epoch, validate)
@@ -236,10 +239,8 @@ class Trainer(Layer):
         runner = self._training_runner(source, batch_size)
         return loop.ArrayTraining(self, runner, source, shuffle, watchers, limit)
 
-    def _validation(self, held, batch_size, steps, frequency):
+    def _validation(self, held, batch_size, steps, due):
         """A function of the epoch that gives the results on what was held back, which has been checked by then."""
-        if not isinstance(frequency, list | tuple):
-            positive("validation_freq", frequency)
         if held is None:
             return lambda epoch, watchers: {}
         source: Any = held
@@ -253,9 +254,12 @@ class Trainer(Layer):
             if source is None:
                 raise ValueError("validation_data is (x, y), (x, y, sample_weight), a Sequence or an iterable")
 
+        if isinstance(source, data.Rows):
+            with self._borrowed("evaluate", source.sources(), min(batch_size, len(source))):
+                pass  # what the program of evaluation refuses is refused before the first step
+
         def validate(epoch, watchers):
-            due = (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency
-            if not due:
+            if not due(epoch):
                 return {}
             results = self._evaluated(source, batch_size, steps, watchers)
             return {f"val_{name}": value for name, value in results.items()}
@@ -535,6 +539,14 @@ class Trainer(Layer):
         self.__dict__ |= state
         self._lock, self._gate = threading.RLock(), Gate()
         self.set_optimizer_state(slots)
+
+
+def due_in(frequency) -> Callable[[int], bool]:
+    """Whether there is validation after an epoch, from the `validation_freq` of `fit`. Raises ValueError for others."""
+    if isinstance(frequency, list | tuple):
+        return lambda epoch: epoch + 1 in frequency
+    every = positive("validation_freq", frequency)
+    return lambda epoch: (epoch + 1) % every == 0
 
 
 def _answer(logs: dict, return_dict: bool):
