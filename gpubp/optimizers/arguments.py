@@ -2,8 +2,8 @@
 
 import functools
 import inspect
+from collections.abc import Callable
 from numbers import Real
-from typing import Any
 
 from gpubp.names import lookup
 
@@ -27,26 +27,30 @@ def check(name: str, value, wanted: str, kind: type = Real):
         raise ValueError(f"{name} must be {what}{wanted}; it is {value!r}")
 
 
-def refuse(part: object, unknown: dict):
+def refuse(part, unknown: dict):
     """Raises ValueError for the first argument that nobody knows, with the nearest one that is known."""
     for name in unknown:
         lookup(f"argument of {type(part).__name__}", name, dict.fromkeys(names(type(part))))
 
 
-@functools.cache
-def names(cls: type) -> tuple[str, ...]:
+def names(cls: type) -> list[str]:
     """The constructor's arguments, also those that it hands on to the constructors of its bases."""
     found: dict[str, None] = {}
     for base in cls.__mro__[:-1]:
         if "__init__" not in vars(base):
             continue
-        parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
+        parameters = _parameters(vars(base)["__init__"])
         found |= dict.fromkeys(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
-    return tuple(found)
+    return list(found)
 
 
-def current(part: Any) -> dict:
+@functools.cache
+def _parameters(constructor: Callable) -> list[inspect.Parameter]:
+    return list(inspect.signature(constructor).parameters.values())[1:]
+
+
+def current(part) -> dict:
     """The constructor's arguments as they are now: attributes of the same names."""
     return {name: getattr(part, name) for name in names(type(part)) if hasattr(part, name)}
