@@ -24,7 +24,7 @@ def own(case, problem, precision, kind="Gpubp"):
     from gpubp.bench.contenders import own, products
 
     gpubp.set_device("cuda")
-    gpubp.backend.current_device().compute = precision
+    gpubp.config.set_dtype_policy(precision)
     return (own.Gpubp if kind == "Gpubp" else products.Products)(case, problem)
 
 

@@ -18,7 +18,8 @@ class DTypePolicy:
 
     Arguments:
         name: "float32", "float64", "tf32", "mixed_bfloat16" or "mixed_float16". The last three keep float32 weights and
-            sums; only GPUs compute products in fewer bits, the CPU computes them in float32.
+            sums; "tf32" has a GPU round what products multiply to ten bits of fraction. A device that does not have a
+            policy's products computes them in float32, and a warning says so.
 
     Raises:
         ValueError: for other names.

@@ -136,9 +136,15 @@ class Descriptor:
             getattr(library(), f"cublasLt{self.kind}Destroy")(self.pointer)
 
 
-def operation(shape: Gemm, compute: str, epilogue: str = "default", bias: int = 0) -> Descriptor:
+def compute_type(shape: Gemm, dtype: str) -> int:
+    """In what a product of matrices of a dtype is computed: of float32, as precisely as is asked for."""
+    return COMPUTE["tf32" if dtype == "float32" and shape.precision == "tf32" else dtype]
+
+
+def operation(shape: Gemm, dtype: str, epilogue: str = "default", bias: int = 0) -> Descriptor:
     """The descriptor of a product; `bias` is the address of a vector of n elements, which each row gets added."""
-    found = Descriptor("MatmulDesc", COMPUTE[compute], SCALE[COMPUTE[compute]])
+    compute = compute_type(shape, dtype)
+    found = Descriptor("MatmulDesc", compute, SCALE[compute])
     found.set(DESC_TRANSA, c_int32(TRANSPOSED[shape.tb]))
     found.set(DESC_TRANSB, c_int32(TRANSPOSED[shape.ta]))
     found.set(DESC_EPILOGUE, c_uint32(EPILOGUES[epilogue]))
@@ -173,10 +179,10 @@ def alignment(address: int) -> int:
 class Product:
     """A product of matrices with the algorithm that cuBLASLt has chosen for it. Raises ProductError if it has none."""
 
-    def __init__(self, handle, shape: Gemm, dtype: str, compute: str, alignments, epilogue="default", bias=0):
-        self.operation = operation(shape, compute, epilogue, bias)
+    def __init__(self, handle, shape: Gemm, dtype: str, alignments, epilogue="default", bias=0):
+        self.operation = operation(shape, dtype, epilogue, bias)
         self.matrices = [matrix(layout, dtype, shape.count) for layout in layouts(shape)]
-        number = c_double if SCALE[COMPUTE[compute]] == TYPES["float64"] else c_float
+        number = c_double if dtype == "float64" else c_float
         self.alpha, self.beta = number(shape.alpha), number(shape.beta)
         self.algorithm = self._chosen(handle, alignments)
 
@@ -232,10 +238,10 @@ class Products:
         _call("cublasLtCreate", byref(self.handle))
         self.known: dict = {}
 
-    def run(self, shape: Gemm, dtype: np.dtype, compute: str, a: int, b: int, c: int, workspace: int, stream: int):
+    def run(self, shape: Gemm, dtype: np.dtype, a: int, b: int, c: int, workspace: int, stream: int):
         """Queues a product. Raises ProductError if cuBLASLt does not take it."""
         alignments = alignment(b), alignment(a), alignment(c)
-        key = shape, dtype.name, compute, alignments
+        key = shape, dtype.name, alignments
         if key not in self.known:
-            self.known[key] = Product(self.handle, shape, dtype.name, compute, alignments)
+            self.known[key] = Product(self.handle, shape, dtype.name, alignments)
         self.known[key].run(self.handle, a, b, c, workspace, stream)

@@ -23,20 +23,20 @@ class CUDADevice:
 
     Arguments:
         number: which GPU.
-        compute: how float32 products are computed: "float32", or "tf32" for ten bits of fraction. Default "float32".
     """
 
     align = 256
+    precisions = frozenset({"float32", "float64", "tf32"})
 
     @property
     def setting(self) -> str:
-        """Its name with how it computes products, on which its speed depends."""
-        return f"{self.name}, products in {self.compute}"
+        """Its name: its speed depends on nothing that users choose."""
+        return self.name
 
-    def __init__(self, number: int = 0, compute: str = "float32"):
+    def __init__(self, number: int = 0):
         import cupy
 
-        self.cupy, self.number, self.name, self.compute = cupy, number, f"cuda:{number}", compute
+        self.cupy, self.number, self.name = cupy, number, f"cuda:{number}"
         self.kernels: dict = {}
         with cupy.cuda.Device(number) as device:
             self.target = nvrtc.target(int(device.compute_capability))
@@ -85,11 +85,10 @@ class CUDADevice:
             kernel(grid, block, tuple(0 if x is None else x for x in arguments), shared_mem=shared, stream=self.queue)
 
     def gemm(self, a, b, c, shape: Gemm):
-        dtype, k = c.dtype, self.queues.index(self.queue)
-        compute = self.compute if dtype == np.float32 else dtype.name
+        k = self.queues.index(self.queue)
         with self._current():
             at_a, at_b, at_c = (self.address(x) for x in (a, b, c))
-            self.products.run(shape, dtype, compute, at_a, at_b, at_c, self.workspaces[k].ptr, self.queue.ptr)
+            self.products.run(shape, c.dtype, at_a, at_b, at_c, self.workspaces[k].ptr, self.queue.ptr)
 
     @contextmanager
     def branch(self):

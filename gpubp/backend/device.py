@@ -12,6 +12,7 @@ class Device(Protocol):
 
     name: str
     align: int  # of operands in segments, in bytes
+    precisions: frozenset[str]  # that products can be computed in, as policies name them
 
     @property
     def setting(self) -> str:
@@ -35,7 +36,8 @@ class Gemm:
     """C = alpha op(A) op(B) + beta C of row-major matrices, `count` times at strides counted in elements.
 
     op(A) is m by k and op(B) k by n; `ta` and `tb` say which of A and B are transposed; ld are elements from row to
-    row. The numbers stand in the order of the op's options.
+    row. The numbers stand in the order of the op's options. `precision` is what float32
+    factors may be rounded to, as the op has it: a device that does not do so takes them as they are.
     """
 
     m: int
@@ -52,6 +54,7 @@ class Gemm:
     stride_a: int = 0
     stride_b: int = 0
     stride_c: int = 0
+    precision: str | None = None
 
 
 class Accelerator(Device, Protocol):

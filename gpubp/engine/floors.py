@@ -23,19 +23,20 @@ BUDGET = 0.03  # seconds of measuring each
 SMALLEST_COPY, LARGEST_COPY = 2**13, 2**25  # bytes: below a call costs more than the copy, above none is faster
 
 
-def gemm_seconds(m: int, n: int, k: int, dtype="float32", ta: bool = False, tb: bool = False) -> float:
+def gemm_seconds(m: int, n: int, k: int, dtype="float32", ta: bool = False, tb: bool = False, precision=None) -> float:
     """The time of the product (m, k) @ (k, n) alone, its operands in cache as far as they fit.
 
     Arguments:
         m, n, k: rows and columns of the result, and the dimension that is summed over.
         dtype: "float32" or "float64". Default "float32".
         ta, tb: whether an operand is stored as its transpose. Default False.
+        precision: what the device may round the factors to, such as "tf32". Default None, to nothing.
     """
     whole = m * n * k
     while m * n * k > LARGEST_PRODUCT:
         m, n, k = (-(-d // 2) if d == max(m, n, k) else d for d in (m, n, k))
     share = whole / (m * n * k)
-    return share * _gemm_seconds(m, n, k, np.dtype(dtype).name, ta, tb, current_device().setting)
+    return share * _gemm_seconds(m, n, k, np.dtype(dtype).name, ta, tb, precision, current_device().setting)
 
 
 def gemm_rate(dtype="float32") -> float:
@@ -54,11 +55,13 @@ def copy_rate(nbytes: int = LARGEST_COPY) -> float:
 
 
 @cache
-def _gemm_seconds(m, n, k, dtype, ta, tb, setting) -> float:
+def _gemm_seconds(m, n, k, dtype, ta, tb, precision, setting) -> float:
     layout = _layout()
     a, b = layout.add(DATA, (k, m) if ta else (m, k), dtype), layout.add(DATA, (n, k) if tb else (k, n), dtype)
     graph = Graph()
-    return _alone(layout, layout.add(DATA, (m, n), dtype), gemm(graph.input(a), graph.input(b), ta=ta, tb=tb))
+    return _alone(
+        layout, layout.add(DATA, (m, n), dtype), gemm(graph.input(a), graph.input(b), ta=ta, tb=tb, precision=precision)
+    )
 
 
 @cache

@@ -16,6 +16,7 @@ from gpubp.engine.variables import Variable
 from gpubp.layers import sketch
 from gpubp.layers.belongings import Belongings
 from gpubp.layers.input_spec import InputSpec
+from gpubp.ops.linalg import PRECISION
 from gpubp.ops.registry import RECORDING, dims, graph_of, value
 from gpubp.utils import next_seed
 
@@ -94,7 +95,7 @@ class Layer:
             raise ValueError(f"the name of a layer is a text without '/'; it is {name!r}")
         self._given_name, self.name = name, name or snake_case(type(self).__name__)
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.dtype_policy = config.policy_of(dtype)
+        self._policy = config.policy_of(dtype)
         self.first_shape = (
             (input_dim,) if input_dim is not None else None if input_shape is None else tuple(input_shape)
         )
@@ -174,6 +175,24 @@ class Layer:
             v.trainable = self._trainable and not v.fixed
         for layer in self._layers:
             layer.trainable = value
+
+    @property
+    def dtype_policy(self) -> config.DTypePolicy:
+        """How it computes. Setting it takes a policy or a name; what is compiled next follows it.
+
+        Raises ValueError for unknown names, and where weights that are there would need another dtype.
+        """
+        return self._policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value):
+        policy = config.policy_of(value)
+        if self.variables and policy.variable_dtype != self.dtype:
+            raise ValueError(
+                f"the layer {self.name!r} has {self.dtype} weights, which the policy {policy.name!r} would keep in "
+                f"{policy.variable_dtype}: choose it when the layer is made"
+            )
+        self._policy = policy
 
     @property
     def dtype(self) -> str:
@@ -282,14 +301,22 @@ class Layer:
         if self._takes_training:
             options["training"] = training
         graph = graph_of(*trees.flatten(inputs)) or RECORDING.get()
-        token = TRAINING.set(training)
-        try:
+        with self.computing(training):
             if graph is None:
                 return self.call(inputs, *args, **options)
             with graph.within(f"{graph.scope}/{self.name}" if graph.scope else self.name):
                 return self._penalised(self.call(inputs, *args, **options))
+
+    @contextmanager
+    def computing(self, training: bool):
+        """What ops inside compute is of this layer: in training or not, and as precise as its policy says."""
+        precision = self.compute_dtype if self.compute_dtype != self.dtype else None
+        tokens = TRAINING.set(training), PRECISION.set(precision)
+        try:
+            yield
         finally:
-            TRAINING.reset(token)
+            TRAINING.reset(tokens[0])
+            PRECISION.reset(tokens[1])
 
     def _sketched(self, args, options):
         """Draws the call: its outputs are symbols that remember the layer."""

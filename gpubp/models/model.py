@@ -9,7 +9,6 @@ from gpubp.engine import trees
 from gpubp.engine.trace import Symbol, needed
 from gpubp.engine.variables import Variable
 from gpubp.layers import Layer, sketch
-from gpubp.layers.base import TRAINING
 from gpubp.layers.belongings import free_name
 from gpubp.models.summary import summary
 from gpubp.names import lookup
@@ -128,11 +127,8 @@ class Model(Trainer):
         for k, layer in enumerate(self._numbered_layers()):
             layer.stream = k
         structured = trees.like(self._input_structure, inputs)
-        token = TRAINING.set(training)
-        try:
+        with self.computing(training):
             return self.call(structured, **({"training": training} if self._takes_training else {}))
-        finally:
-            TRAINING.reset(token)
 
     def _numbered_layers(self):
         return [layer for layer in self.flat_layers() if layer is not self]

@@ -1,6 +1,7 @@
 """Matrix products."""
 
 import struct
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -8,35 +9,38 @@ from gpubp.ops.registry import dims, register, same_dtype, value
 from gpubp.ops.shapes import broadcast, public, size
 from gpubp.ops.shaping import broadcast_to, reshape
 
+# What a layer's policy lets the device round the factors of float32 products to, such as "tf32"; None: to nothing.
+PRECISION: ContextVar[str | None] = ContextVar("precision", default=None)
+
 
 def _turned(shape, transposed):
     return (*shape[:-2], *shape[:-3:-1]) if transposed else shape
 
 
-def _gemm_shape(a, b, ta, tb):
+def _gemm_shape(a, b, ta, tb, precision=None):
     (m, k), (rows, n) = _turned(a, ta)[-2:], _turned(b, tb)[-2:]
     if k != rows:
         raise ValueError(f"matmul of shapes {public((m, k))} and {public((rows, n))}: {k} columns meet {rows} rows")
     return (*broadcast(a[:-2], b[:-2]), m, n)
 
 
-def _gemm(a, b, ta, tb):
+def _gemm(a, b, ta, tb, precision=None):
     return np.matmul(np.swapaxes(a, -1, -2) if ta else a, np.swapaxes(b, -1, -2) if tb else b)
 
 
-def _gemm_gradient(dy, y, a, b, ta, tb):
+def _gemm_gradient(dy, y, a, b, ta, tb, **precision):
     return (
-        gemm(b, dy, ta=tb, tb=True) if ta else gemm(dy, b, ta=False, tb=not tb),
-        gemm(dy, a, ta=True, tb=ta) if tb else gemm(a, dy, ta=not ta, tb=False),
+        gemm(b, dy, ta=tb, tb=True, **precision) if ta else gemm(dy, b, ta=False, tb=not tb, **precision),
+        gemm(dy, a, ta=True, tb=ta, **precision) if tb else gemm(a, dy, ta=not ta, tb=False, **precision),
     )
 
 
-def _gemm_views(a, b, c, ta, tb):
+def _gemm_views(a, b, c, ta, tb, precision=None):
     """Matrices below each other as one."""
     return tuple((size(s[:-1]), s[-1]) for s in (a, b, c))
 
 
-def _gemm_options(a, b, c, ta, tb):
+def _gemm_options(a, b, c, ta, tb, precision=None):
     """m, n, k, leading dimensions, transpositions, alpha and beta as bits, count and strides of a batch."""
     one, zero = (struct.unpack("q", struct.pack("d", x))[0] for x in (1.0, 0.0))
     strides = (0 if s[:-2] in ((), (1,)) else s[-2] * s[-1] for s in (a, b, c))
@@ -84,15 +88,21 @@ def matmul(x1, x2):
         return reshape(matmul(reshape(a, (1, -1)), b), (*dims(b)[:-2], dims(b)[-1]))
     if len(dims(b)) == 2:
         rows = reshape(a, (-1, dims(a)[-1]))
-        return reshape(gemm(rows, b, ta=False, tb=False), (*dims(a)[:-1], dims(b)[1]))
+        return reshape(_product(rows, b, False, False), (*dims(a)[:-1], dims(b)[1]))
     return batched(a, b, False, False)
 
 
 def batched(a, b, ta, tb):
     """Products of many matrices, one or both sides transposed, with NumPy's broadcasting of leading dimensions."""
     lead = broadcast(dims(a)[:-2], dims(b)[:-2])
-    y = gemm(_many(a, lead), _many(b, lead), ta=ta, tb=tb)
+    y = _product(_many(a, lead), _many(b, lead), ta, tb)
     return reshape(y, (*lead, *dims(y)[-2:]))
+
+
+def _product(a, b, ta, tb):
+    """A product as precise as the layer that asks for it wants it; its gradients will be so, too."""
+    precision = PRECISION.get()
+    return gemm(a, b, ta=ta, tb=tb, **({"precision": precision} if precision else {}))
 
 
 def _many(x, lead):

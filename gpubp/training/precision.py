@@ -1,17 +1,16 @@
-"""What becomes of policies of mixed precision on a device that does not have it."""
+"""What becomes of a policy whose products a device does not have."""
 
 import logging
 
 logger = logging.getLogger(__name__)
-_told: set[str] = set()
+_told: set[tuple[str, str]] = set()
 
 
 def tell_once(layers, device):
-    """Warns, once in a process, that layers of a mixed policy compute in float32 on the CPU."""
-    if device.name != "cpu":
-        return
-    for layer in layers:
-        policy = layer.dtype_policy
-        if policy.compute_dtype != policy.variable_dtype and policy.name not in _told:
-            _told.add(policy.name)
-            logger.warning("the policy %r needs a GPU: on the CPU layers compute in float32", policy.name)
+    """Warns, once in a process for a policy and a device, that products of such layers are computed in float32."""
+    for policy in dict.fromkeys(layer.dtype_policy for layer in layers):
+        if policy.compute_dtype not in device.precisions and (policy.name, device.name) not in _told:
+            _told.add((policy.name, device.name))
+            logger.warning(
+                "%s has no products for the policy %r: it computes them in float32", device.name, policy.name
+            )

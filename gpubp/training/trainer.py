@@ -430,8 +430,9 @@ class Trainer(Layer):
         return Runner(made, executor, batch_size, accumulate)
 
     def _key(self, mode, store, sources, batch_size):
-        trained = (self.optimizer.revision, *(x.trainable for x in self.flat_layers())) if mode == "train" else None
-        return mode, store, sources, batch_size, trained
+        layers = self.flat_layers()
+        trained = (self.optimizer.revision, *(x.trainable for x in layers)) if mode == "train" else None
+        return mode, store, sources, batch_size, trained, tuple(x.dtype_policy for x in layers)
 
     @contextmanager
     def _borrowed(self, mode: str, sources: programs.Sources, batch_size: int):

@@ -89,7 +89,7 @@ class Lowering:
         """
         one = lower(i, places, self.rows)
         if i.op is not None and i.op.kernel == "gemm.gemm" and i.outputs[0].dtype.kind == "f":
-            return self._product(one, number, guarded)
+            return self._product(one, i.attrs.get("precision"), number, guarded)
         calls: list[Call | Product] = [self._call(one, number, guarded)]
         if i.op is not None and i.op.kernel == "shaping.write_walk":  # of whose result it reaches a part
             out, view = one.operands[-1]
@@ -107,13 +107,14 @@ class Lowering:
         kernel = Written((Array("int64", 1),), "random.shuffle", 2)
         return self._call(Lowered(kernel, ((place, (self.rows,)),), (seed, epoch)), 0, False)
 
-    def _product(self, one: Lowered, number, guarded) -> list[Call | Product]:
+    def _product(self, one: Lowered, precision, number, guarded) -> list[Call | Product]:
         """The library knows neither of failures nor of segments that move: kernels, which do, copy for it.
 
         What outlives the step is computed in scratch memory first, and arrays of the caller are brought there.
         """
-        m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, *batch = one.options
-        shape = Gemm(m, n, k, lda, ldb, ldc, bool(ta), bool(tb), _float(alpha), _float(beta), *batch)
+        m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, *strides = one.options
+        shape = Gemm(m, n, k, lda, ldb, ldc, bool(ta), bool(tb), _float(alpha), _float(beta), count)
+        shape = replace(shape, **dict(zip(STRIDES, strides, strict=True)), precision=precision)
         operands: list[Operand] = []
         copies: list[Lowered] = []
         used = 0

@@ -10,7 +10,7 @@ def floor(part: Part, i: Instruction, rows: int) -> float:
     """Seconds: of matrix products these products alone, else arithmetic or traffic, whichever takes longer."""
     p = product(i, rows)
     if p:
-        return p.count * floors.gemm_seconds(p.m, p.n, p.k, p.dtype, p.ta, p.tb)
+        return p.count * floors.gemm_seconds(p.m, p.n, p.k, p.dtype, p.ta, p.tb, p.precision)
     dtype = next((x.dtype for x in i.outputs if x.dtype.kind == "f"), "float32")
     arithmetic = flops(i, rows) / floors.gemm_rate(dtype)
     return max(arithmetic, traffic(part, i, rows) / floors.copy_rate(footprint(part, i, rows)))

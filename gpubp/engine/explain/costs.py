@@ -24,6 +24,7 @@ class Product:
     ta: bool
     tb: bool
     count: int
+    precision: str | None
 
     @property
     def flops(self) -> int:
@@ -36,7 +37,7 @@ def product(i: Instruction, rows: int) -> Product | None:
         return None
     shapes = (at(x.dims, rows) for x in (*i.inputs, *i.outputs))
     m, n, k, _, _, _, ta, tb, _, _, count, *_ = i.op.options(*shapes, **i.attrs)
-    return Product(int(m), int(n), int(k), i.outputs[0].dtype, bool(ta), bool(tb), int(count))
+    return Product(int(m), int(n), int(k), i.outputs[0].dtype, bool(ta), bool(tb), int(count), i.attrs.get("precision"))
 
 
 def flops(i: Instruction, rows: int) -> int:

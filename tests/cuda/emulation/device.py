@@ -60,6 +60,7 @@ class EmulatedDevice:
     """
 
     align = 256
+    precisions = frozenset({"float32", "float64", "tf32"})
     numbers = count()
 
     def __init__(self, order: int = 0, mode: str = "plain", capacity: int = 1 << 30):
@@ -165,6 +166,8 @@ class EmulatedDevice:
                 left = _matrix(a, s.lda, (s.k, s.m) if s.ta else (s.m, s.k), i * s.stride_a)
                 right = _matrix(b, s.ldb, (s.n, s.k) if s.tb else (s.k, s.n), i * s.stride_b)
                 out = _matrix(c, s.ldc, (s.m, s.n), i * s.stride_c)
+                if s.precision == "tf32" and out.dtype == np.float32:
+                    left, right = rounded(left), rounded(right)
                 with np.errstate(all="ignore"):
                     product = s.alpha * ((left.T if s.ta else left) @ (right.T if s.tb else right))
                     out[...] = product + s.beta * out if s.beta else product
@@ -243,6 +246,12 @@ def _on_copies(kernel, grid, block, arguments, values, shared, order):
     kernel.launch(grid, block, moved, shared, order)
     for value, array in arrays.items():
         array[...] = copies[value]
+
+
+def rounded(x: np.ndarray) -> np.ndarray:
+    """float32 numbers with ten bits of fraction, to nearest: what tensor cores multiply under the name of TF32."""
+    bits = x.view(np.uint32).astype(np.uint64)
+    return np.where(np.isfinite(x), ((bits + 0x1000) & 0xFFFFE000).astype(np.uint32).view(np.float32), x)
 
 
 def _matrix(array: Array, ld: int, shape, offset: int) -> np.ndarray:
