@@ -1,5 +1,7 @@
 """What programs take of memory, asserted from their plans."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -47,9 +49,7 @@ def bytes_of(width, batch):
 def test_predict_takes_the_two_largest_activations_side_by_side(net, extra, batch):
     widths = NETS[net]
     found = work(mlp(widths, EXTRAS[extra]), batch, "predict")
-    assert found <= 1.1 * max(
-        bytes_of(a, batch) + bytes_of(b, batch) for a, b in zip(widths[:-1], widths[1:], strict=True)
-    )
+    assert found <= 1.1 * max(bytes_of(a, batch) + bytes_of(b, batch) for a, b in itertools.pairwise(widths))
 
 
 @pytest.mark.parametrize("net", NETS)
