@@ -54,6 +54,9 @@ class _Memory:
 MEMORY = _Memory()
 
 
+PLAIN = frozenset({bool, int, float, str, type(None)})  # values that hold no layers and variables
+
+
 class Layer:
     """A function of arrays with variables. Subclasses define `build` (add_weight) and `call` (in `gpubp.ops`).
 
@@ -75,6 +78,7 @@ class Layer:
     """
 
     _kept: Belongings
+    _apart = frozenset({"_calls"})  # attributes that hold what does not belong to the layer
     takes_integers = False  # whether inputs are indices, which stay integers
     input_spec: InputSpec | None = None  # what inputs must be like; layers of one input set it when they are built
 
@@ -125,7 +129,8 @@ class Layer:
         return self._kept
 
     def __setattr__(self, name, value):
-        self._belongings.take(name, value)
+        if name not in self._apart and type(value) not in PLAIN:
+            self._belongings.take(name, value)
         super().__setattr__(name, value)
 
     @property

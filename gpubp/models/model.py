@@ -43,6 +43,8 @@ class Model(Trainer):
     (2, 1)
     """
 
+    _apart = Trainer._apart | {"inputs", "outputs", "_input_structure", "_row_shapes", "_chain"}
+
     def __init__(self, inputs=None, outputs=None, *, name: str | None = None, **others):
         Layer.__init__(self, name=name, **others)
         self._begin()

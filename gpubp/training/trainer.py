@@ -37,6 +37,8 @@ class Trainer(Layer):
     Source of names, arguments and defaults: https://keras.io/api/models/model_training_apis
     """
 
+    _apart = Layer._apart | {"_runners", "_quick", "compiled_with", "objective", "optimizer", "history", "position"}
+
     # What models provide
     _input_arrays: Any
     _require_built: Any

@@ -3,6 +3,7 @@
 import ctypes
 import time
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 
 import numpy as np
@@ -32,6 +33,12 @@ def _source(instruction: Instruction, kernel) -> str:
     if region and isinstance(region.columns, int) and region.rows != 1 and narrow.suits(kernel, region.columns):
         return narrow.text(kernel, region.columns)
     return generate.text(kernel)
+
+
+@cache
+def _shuffle() -> int:
+    """The address of the kernel that draws an order of rows."""
+    return compile.address(generate.text(Written((Array("int64", 1),), "random.shuffle", options=2)))
 
 
 @dataclass
@@ -113,7 +120,7 @@ class CPU:
     def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
         """The order in which an epoch visits n rows: `ops.philox.permutation`, compiled."""
         out = np.empty(n, np.int64)
-        kernel = compile.address(generate.text(Written((Array("int64", 1),), "random.shuffle", options=2)))
+        kernel = _shuffle()
         context = np.array([0] * native.SEGMENTS + [out.ctypes.data, out.nbytes], np.int64)
         row = np.array([kernel, 0, native.SEGMENTS, 0, n, seed, epoch], np.int64)
         SIGNATURE(kernel)(context.ctypes.data, row.ctypes.data)
