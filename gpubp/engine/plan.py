@@ -169,33 +169,61 @@ def _copy_into(place, value, part) -> Instruction:
 
 
 def _allocate(part: Part, layout: Layout):
-    """First fit by lifetime. An output may take the place of an input that is read no more."""
-    last = {base(x): k for k, i in enumerate(part.code) for x in i.inputs}
-    live: dict[Symbol, Operand] = {}
-    for k, i in enumerate(part.code):
-        for out in (*i.outputs, *i.scratch):
-            if out not in part.places:
-                offset = _inherited(out, i, k, last, live) if i.region else None
-                offset = _first_fit(out, live, layout) if offset is None else offset
-                live[out] = part.places[out] = Operand(WORK, offset, out.dtype, out.dims)
-                part.work = max(part.work, layout.up(offset + live[out].bytes(layout.rows)))
-        live = {x: place for x, place in live.items() if last.get(x, k) > k}
+    """Gives places in `work` by lifetime: in the order of their making or the largest first, whichever takes less."""
+    blocks = _blocks(part, layout)
+    orders = (blocks, sorted(blocks, key=lambda block: -block.need))
+    part.work, offsets = min((_packed(order) for order in orders), key=lambda packed: packed[0])
+    for block in blocks:
+        for x in block.values:
+            part.places[x] = Operand(WORK, offsets[block], x.dtype, x.dims)
     layout.reserve(WORK, part.work)
 
 
-def _inherited(out, instruction, k, last, live) -> int | None:
+@dataclass(eq=False)
+class _Block:
+    """Values that lie in one place, one after the other, and the first and the last instruction that use it."""
+
+    values: list[Symbol]
+    need: int
+    born: int
+    dies: int
+
+
+def _blocks(part: Part, layout: Layout) -> list[_Block]:
+    """What is to be placed. An output may take the place of an input that is read no more."""
+    last = {base(x): k for k, i in enumerate(part.code) for x in i.inputs}
+    found: dict[Symbol, _Block] = {}
+    for k, i in enumerate(part.code):
+        for out in (*i.outputs, *i.scratch):
+            if out in part.places:
+                continue
+            block = _inherited(out, i, k, last, found) if i.region else None
+            if block is None:
+                need = layout.up(Operand(WORK, 0, out.dtype, out.dims).bytes(layout.rows))
+                block = _Block([], need, k, k)
+            block.values.append(out)
+            block.dies, found[out] = last.get(out, k), block
+    return list(dict.fromkeys(found.values()))
+
+
+def _inherited(out, instruction, k, last, found) -> _Block | None:
     """The place of an input of the same size that dies here, taken over from it."""
     for x in instruction.inputs:
-        dies = x in live and last[x] == k and size(x.dims) == size(out.dims)
+        dies = x in found and found[x].values[-1] is x and last[x] == k and size(x.dims) == size(out.dims)
         if dies and out in set(instruction.outputs) and instruction.region.may_overwrite(out, x):
-            return live.pop(x).offset
+            return found[x]
     return None
 
 
-def _first_fit(out, live, layout) -> int:
-    need, offset = layout.up(Operand(WORK, 0, out.dtype, out.dims).bytes(layout.rows)), 0
-    for taken in sorted(live.values(), key=lambda place: place.offset):
-        if offset + need <= taken.offset:
-            break
-        offset = max(offset, layout.up(taken.offset + taken.bytes(layout.rows)))
-    return offset
+def _packed(blocks: list[_Block]) -> tuple[int, dict[_Block, int]]:
+    """The bytes that blocks take, and their offsets, each the lowest that is free as long as it lives."""
+    offsets: dict[_Block, int] = {}
+    for block in blocks:
+        beside = [b for b in offsets if b.born <= block.dies and block.born <= b.dies]
+        offset = 0
+        for other in sorted(beside, key=offsets.__getitem__):
+            if offset + block.need <= offsets[other]:
+                break
+            offset = max(offset, offsets[other] + other.need)
+        offsets[block] = offset
+    return max((offset + block.need for block, offset in offsets.items()), default=0), offsets

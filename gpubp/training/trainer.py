@@ -1,10 +1,12 @@
 """What every model can do with data: compile, fit, evaluate, predict, and the same for a single batch."""
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -28,6 +30,7 @@ from gpubp.training.progress import progress
 from gpubp.training.watchers import Watchers, listed
 
 BATCH, READ_BATCH = 32, 256  # rows of a batch by default: of training, and of what only reads
+_ALIVE: WeakSet["Trainer"] = WeakSet()
 EVERYTHING = 1 << 62  # batches whose gradients are added up where a minimiser asks for those of all rows
 
 
@@ -62,9 +65,14 @@ class Trainer(Layer):
         self.history: History | None = None
         self.position: Position | None = None  # where the next call of fit goes on, if a callback has set it
         self._store: Store | None = None
+        self._unlock()
+
+    def _unlock(self):
+        """Nobody uses the model, and nothing is compiled: at its beginning, and in a child that has been forked."""
+        self._gate, self._lock = Gate(), threading.RLock()
         self._runners: dict = {}
         self._quick: dict = {}
-        self._gate, self._lock = Gate(), threading.RLock()
+        _ALIVE.add(self)
 
     # Compiling
 
@@ -540,8 +548,18 @@ class Trainer(Layer):
     def __setstate__(self, state):
         slots = state.pop("_slots")
         self.__dict__ |= state
-        self._lock, self._gate = threading.RLock(), Gate()
+        self._unlock()
         self.set_optimizer_state(slots)
+
+
+def _after_fork():
+    """A forked child has none of the threads that may have held a model."""
+    for model in list(_ALIVE):
+        model._unlock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def due_in(frequency) -> Callable[[int], bool]:
