@@ -22,6 +22,9 @@ class CPUDevice:
         start = -raw.ctypes.data % self.align
         return raw[start : start + max(nbytes, 1)]
 
+    def adopt(self, array) -> None:
+        return None  # what lies in the host's memory needs no care
+
     def upload(self, array: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(array)
 

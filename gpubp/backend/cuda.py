@@ -11,6 +11,8 @@ from gpubp.backend import nvrtc
 from gpubp.backend.cublaslt import WORKSPACE, Products
 from gpubp.backend.device import Gemm
 
+ON_CUDA = 2  # kDLCUDA, the kind of device by which DLPack knows this one
+
 
 class Graph:
     """What a capture leaves."""
@@ -49,10 +51,23 @@ class CUDADevice:
         with self._current():
             return self.cupy.zeros(max(nbytes, 1), np.uint8)
 
+    def adopt(self, array):
+        array = array.detach() if hasattr(array, "detach") else array  # PyTorch's would know of gradients else
+        if not hasattr(array, "__cuda_array_interface__"):
+            if not hasattr(array, "__dlpack_device__") or tuple(array.__dlpack_device__()) != (ON_CUDA, self.number):
+                return None
+            array = self.cupy.from_dlpack(array)
+        with self._current() as device:
+            try:
+                own = array if isinstance(array, self.cupy.ndarray) else self.cupy.asarray(array)
+            except (TypeError, ValueError):  # a dtype that CuPy does not have
+                return None
+            if own.device.id != self.number:
+                return None
+            device.synchronize()  # whoever made it may not be through with it; his queue is none of ours
+            return own
+
     def upload(self, array):
-        if isinstance(array, self.cupy.ndarray):
-            # Whoever made it may not be through with it; his queue is none of ours.
-            self.cupy.cuda.get_current_stream().synchronize()
         with self._current():
             return self.cupy.ascontiguousarray(self.cupy.asarray(array))
 

@@ -21,6 +21,12 @@ class Device(Protocol):
     def alloc(self, nbytes: int):
         """A buffer of zeros, as bytes, at least one and aligned."""
 
+    def adopt(self, array):
+        """An array of any library that lies in the device's memory, as one of the device's own, without a copy.
+
+        None for what lies elsewhere, or is of a dtype that the device does not know.
+        """
+
     def upload(self, array: np.ndarray):
         """The array on the device, C-contiguous; itself where nothing is to be done."""
 

@@ -59,9 +59,8 @@ def _gemm_seconds(m, n, k, dtype, ta, tb, precision, setting) -> float:
     layout = _layout()
     a, b = layout.add(DATA, (k, m) if ta else (m, k), dtype), layout.add(DATA, (n, k) if tb else (k, n), dtype)
     graph = Graph()
-    return _alone(
-        layout, layout.add(DATA, (m, n), dtype), gemm(graph.input(a), graph.input(b), ta=ta, tb=tb, precision=precision)
-    )
+    product = gemm(graph.input(a), graph.input(b), ta=ta, tb=tb, precision=precision)
+    return _alone(layout, layout.add(DATA, (m, n), dtype), product)
 
 
 @cache

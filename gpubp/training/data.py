@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gpubp.backend import asnumpy, current_device
 from gpubp.engine import trees
 from gpubp.names import lookup
 from gpubp.training import frames
@@ -21,7 +22,7 @@ class Rows:
     """Arrays of as many rows: a model's inputs, its targets and the weights of the rows.
 
     Arguments:
-        inputs, targets: arrays; inputs may be SciPy's CSR matrices.
+        inputs, targets: arrays; inputs may be SciPy's CSR matrices, and both arrays of the device that computes.
         weights: of each output an array, or None; empty if no output has any.
     """
 
@@ -51,7 +52,7 @@ class Rows:
             if is_sparse(a):
                 found |= {f"{name}.{p}": np.asarray(getattr(a, p), d or a.dtype) for p, d in SPARSE_PARTS.items()}
             else:
-                found[name] = np.ascontiguousarray(a)
+                found[name] = a if on_device(a) else np.ascontiguousarray(a)
         return found
 
     def __getitem__(self, part: slice) -> "Rows":
@@ -82,12 +83,23 @@ def is_sparse(x) -> bool:
     return hasattr(x, "tocsr")
 
 
+def on_device(x) -> bool:
+    """Whether this is an array of a device that is not the host: read where it lies, and looked at by kernels alone."""
+    return hasattr(x, "__cuda_array_interface__")
+
+
+def on_host(x):
+    """An array, or None, where the host can read it."""
+    return asnumpy(x) if on_device(x) else x
+
+
 def checked(name: str, given, shape: tuple | None = None):
-    """An array of numbers with rows, in a dtype that programs read; sparse ones as CSR.
+    """An array of numbers with rows, in a dtype that programs read; sparse ones as CSR, those of the device as theirs.
 
     Raises TypeError for other dtypes, and ValueError where there are no rows or the shape of a row is not `shape`.
     """
-    array = given.tocsr() if is_sparse(given) else frames.dense(name, given)
+    there = current_device().adopt(given)
+    array = given.tocsr() if is_sparse(given) else frames.dense(name, given) if there is None else there
     if array.dtype.kind not in NUMBERS:
         raise TypeError(f"{name} must hold numbers; its dtype is {array.dtype}")
     if array.ndim == 0 or 0 in array.shape:
@@ -96,24 +108,25 @@ def checked(name: str, given, shape: tuple | None = None):
         wanted = ", ".join(["rows", *map(str, shape)])
         raise ValueError(f"{name} must have shape ({wanted}); its shape is {array.shape}")
     if shape == (1,) and array.ndim == 1:
-        array = array[:, None]
+        array = array.reshape(-1, 1)
     return _in_known_dtype(array)
 
 
 def _in_known_dtype(array):
     """In a dtype that programs read: of at most 8 bytes in this machine's order, and no float16."""
-    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
-        return array.astype(np.float32 if array.dtype.itemsize == 2 else np.float64)
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    known = array.dtype.newbyteorder("=")
+    if known.kind == "f" and known.itemsize not in (4, 8):
+        known = np.dtype(np.float32 if known.itemsize == 2 else np.float64)
+    return array if array.dtype == known else array.astype(known)
 
 
 def finite(name: str, array):
-    """Raises ValueError if an array in memory, where there is one, holds NaN or an infinity."""
-    if array is None:
+    """Raises ValueError if an array in the host's memory, where there is one, holds NaN or an infinity."""
+    if array is None or on_device(array):
         return
     values = array.data if is_sparse(array) else array
     if _on_disk(values) or values.dtype.kind != "f":
-        return  # what lies on a disk is read once, in training, which stops at what is not finite
+        return  # what lies on a disk, or a device, is read once, in training, which stops at what is not finite
     step = max(1, SCANNED // max(1, values[0].size if len(values) else 1))
     for start in range(0, len(values), step):
         part = values[start : start + step]
@@ -177,7 +190,7 @@ def class_weights(labels, class_weight: dict, n: int) -> np.ndarray:
     """The weight of each row by its class: labels (n,) or (n, 1), or one-hot (n, classes); others weigh 1."""
     if not isinstance(class_weight, dict):
         raise TypeError(f"class_weight is a dict of labels to weights; it is {class_weight!r}")
-    y = labels.toarray() if is_sparse(labels) else np.asarray(labels)
+    y = labels.toarray() if is_sparse(labels) else asnumpy(labels)
     y = y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else np.rint(y.reshape(n)).astype(np.int64)
     weights = np.ones(n, np.float32)
     for label, weight in class_weight.items():

@@ -3,6 +3,7 @@
 import copy
 
 from gpubp.engine import trees
+from gpubp.training import data
 
 
 def metrics_of(model) -> list:
@@ -25,5 +26,5 @@ def measured(model, batches: list, batch_size: int | None = None) -> dict[str, f
         outputs = trees.flatten(model._predicted(rows, batch_size or len(rows)))
         for _, k, metric, weighted in wanted:
             weight = rows.weights[k] if weighted and rows.weights else None
-            metric.update_state(rows.targets[k], outputs[k], weight)
+            metric.update_state(data.on_host(rows.targets[k]), outputs[k], weight)
     return {name: metric.result() for name, _, metric, _ in wanted}

@@ -60,7 +60,7 @@ def _sample_weights(given, outputs: list[str]) -> list:
         given = data.leaves("sample_weight", given, outputs, optional=outputs)
     else:
         given = [given] * len(outputs)  # one for all
-    weights = [None if w is None else data.checked("sample_weight", w) for w in given]
+    weights = [None if w is None else data.on_host(data.checked("sample_weight", w)) for w in given]
     for w in weights:
         if w is not None and not np.isfinite(w).all():
             raise ValueError("sample_weight holds values that are not finite")
@@ -68,11 +68,12 @@ def _sample_weights(given, outputs: list[str]) -> list:
 
 
 def _check_targets(model, targets):
-    """Lets each loss look at the targets of its output."""
+    """Lets each loss look at the targets of its output; those that lie on a device are looked at in training."""
     if not targets:
         return
     for goal, y, shape in zip(model.goals(), targets, model.output_shapes(), strict=True):
-        if y is not None and goal.loss is not None and hasattr(goal.loss, "check"):
+        looks = goal.loss is not None and hasattr(goal.loss, "check")
+        if looks and y is not None and not data.on_device(y):
             goal.loss.check(y, shape)
 
 

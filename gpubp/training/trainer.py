@@ -15,6 +15,7 @@ from gpubp.backend import current_device
 from gpubp.callbacks.history import History
 from gpubp.engine import trees
 from gpubp.engine.executors import executor_class
+from gpubp.engine.executors.capacity import TooLargeError
 from gpubp.engine.explain import Explanation, explain
 from gpubp.engine.store import Store
 from gpubp.layers import Layer
@@ -431,7 +432,13 @@ class Trainer(Layer):
         precision.tell_once(self.flat_layers(), store.device)
         made = programs.PROGRAMS[mode](self, store, sources, batch_size)
         kind = executor_class("reference" if self.run_eagerly else "auto", store.device)
-        executor = kind(made.program, store.device, store)
+        try:
+            executor = kind(made.program, store.device, store)
+        except TooLargeError as error:
+            if mode in ("train", "gradient") or not error.fitting:
+                raise
+            smaller = max(1, error.fitting // 4)  # the caller's arrays must fit beside it
+            return self._made(mode, store, sources, smaller)
         accumulate = 1
         if mode == "train":
             accumulate = self.optimizer.gradient_accumulation_steps or 1

@@ -13,7 +13,7 @@ cupy = pytest.importorskip("cupy", reason="CuPy is not installed: these names ca
 TREE = ast.parse(Path(cuda.__file__).read_text())
 # What is reached through objects, whose classes the text does not tell: by the name that each has there.
 OBJECTS = {
-    "device": (lambda: cupy.cuda.Device, {"compute_capability", "mem_info"}),
+    "device": (lambda: cupy.cuda.Device, {"compute_capability", "mem_info", "synchronize", "id"}),
     "queue": (lambda: cupy.cuda.Stream, {"begin_capture", "end_capture", "synchronize"}),
     "main": (lambda: cupy.cuda.Stream, {"record", "wait_event"}),
     "side": (lambda: cupy.cuda.Stream, {"record", "wait_event"}),
@@ -21,6 +21,7 @@ OBJECTS = {
     "captured": (lambda: cupy.cuda.Graph, {"launch"}),
     "target": (lambda: cupy.ndarray, {"set", "dtype", "shape"}),
     "array": (lambda: cupy.ndarray, {"data"}),
+    "own": (lambda: cupy.ndarray, {"device"}),
 }
 POINTERS = {"ptr"}  # of streams and of memory: set when they are made
 

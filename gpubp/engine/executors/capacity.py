@@ -7,8 +7,16 @@ LARGEST = 3  # values that the message names
 MARGIN = 0.95  # of what is free: allocators round up, and kernels need some memory of their own
 
 
+class TooLargeError(MemoryError):
+    """A program does not fit; one for batches of `fitting` rows would, if that is not 0."""
+
+    def __init__(self, message: str, fitting: int):
+        super().__init__(message)
+        self.fitting = fitting
+
+
 def require(program: Program, device, shared=frozenset()):
-    """Raises MemoryError, before anything is allocated, if the program's own memory does not fit on the device.
+    """Raises TooLargeError, before anything is allocated, if the program's own memory does not fit on the device.
 
     Arguments:
         program: what is to run.
@@ -21,13 +29,14 @@ def require(program: Program, device, shared=frozenset()):
         return
     rows = program.layout.rows
     with_rows = sum(sizes.get(s, 0) for s in (WORK, DATA))
-    fitting = rows * (free - (need - with_rows)) // max(with_rows, 1)
-    advice = f"a batch of {fitting} rows would fit" if fitting > 0 else "no batch would fit: the model is too large"
+    fitting = max(0, rows * (free - (need - with_rows)) // max(with_rows, 1))
+    advice = f"a batch of {fitting} rows would fit" if fitting else "no batch would fit: the model is too large"
     largest = ", ".join(f"{what} ({_bytes(n)})" for what, n in _largest(program, rows))
-    raise MemoryError(
+    message = (
         f"a program for batches of {rows} rows needs {_bytes(need)} on {device.name}, where {_bytes(free)} are free; "
         f"its largest values are {largest}; {advice}"
     )
+    raise TooLargeError(message, fitting)
 
 
 def _largest(program, rows) -> list[tuple[str, int]]:

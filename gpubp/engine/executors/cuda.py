@@ -58,7 +58,7 @@ class CUDA:
         store: the variables' memory; None if the program has none.
 
     Raises:
-        MemoryError: the program does not fit; names its largest values and a batch that would.
+        TooLargeError: the program does not fit; names its largest values and a batch that would.
     """
 
     def __init__(self, program: Program, device: Accelerator, store=None):

@@ -112,9 +112,9 @@ class Lowering:
 
         What outlives the step is computed in scratch memory first, and arrays of the caller are brought there.
         """
-        m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, *strides = one.options
-        shape = Gemm(m, n, k, lda, ldb, ldc, bool(ta), bool(tb), _float(alpha), _float(beta), count)
-        shape = replace(shape, **dict(zip(STRIDES, strides, strict=True)), precision=precision)
+        m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc = one.options
+        scales = _float(alpha), _float(beta)
+        shape = Gemm(m, n, k, lda, ldb, ldc, bool(ta), bool(tb), *scales, count, sa, sb, sc, precision)
         operands: list[Operand] = []
         copies: list[Lowered] = []
         used = 0

@@ -44,6 +44,17 @@ class Array:
         assert found.size == 0 or np.shares_memory(found, self.host)
         return Array(found)
 
+    def astype(self, dtype):
+        return Array(self.host.astype(dtype))
+
+    def get(self) -> np.ndarray:
+        return self.host.copy()
+
+    @property
+    def __cuda_array_interface__(self):
+        interface = self.host.__array_interface__
+        return {key: interface[key] for key in ("shape", "typestr", "data", "strides")} | {"version": 3}
+
     def __array__(self, *args, **kwargs):
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 
@@ -86,9 +97,12 @@ class EmulatedDevice:
         start = -raw.ctypes.data % self.align
         return Array(raw[start : start + nbytes])
 
+    def adopt(self, array):
+        return array if isinstance(array, Array) else None
+
     def upload(self, array) -> Array:
         if isinstance(array, Array):
-            return array
+            return array if array.host.flags.c_contiguous else Array(np.ascontiguousarray(array.host))
         self._refuse_in_capture("copy from the host")
         array = np.ascontiguousarray(array)
         out = self.alloc(array.nbytes)
