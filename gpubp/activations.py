@@ -29,6 +29,7 @@ from gpubp.ops import (
     tanh_shrink,
     threshold,
 )
+from gpubp.utils import REGISTERED
 
 
 def linear(x):
@@ -81,7 +82,8 @@ def get(identifier):
     """A function from itself, its name, or None for `linear`. Raises ValueError for unknown names."""
     if identifier is None:
         return linear
-    return identifier if callable(identifier) else lookup("activation", identifier, NAMES | ALIASES)
+    own = {name: x for name, x in REGISTERED.items() if callable(x) and not isinstance(x, type)}
+    return identifier if callable(identifier) else lookup("activation", identifier, own | NAMES | ALIASES)
 
 
 def name_of(function) -> str:
@@ -91,7 +93,13 @@ def name_of(function) -> str:
             return name
     if function in PLAIN:
         return PLAIN[function]
-    raise ValueError(f"the activation {function!r} has no name that a file could keep")
+    for name, own in REGISTERED.items():
+        if own is function and name not in NAMES | ALIASES:
+            return name
+    raise ValueError(
+        f"the activation {function!r} has no name that a file could keep: "
+        "register it with gpubp.utils.register_keras_serializable"
+    )
 
 
 __all__ = ["get", "linear", "name_of", *NAMES]

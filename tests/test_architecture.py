@@ -27,7 +27,7 @@ FLOORS = [
     ],
     ["gpubp.training", "gpubp.callbacks", "gpubp.layers", "gpubp.optimizers", "gpubp.datasets"],
     ["gpubp.models", "gpubp.saving"],
-    ["gpubp.cli", "gpubp.doctor", "gpubp.bench", "gpubp.sklearn"],
+    ["gpubp.cli", "gpubp.doctor", "gpubp.bench", "gpubp.sklearn", "gpubp.__main__"],
 ]
 
 

@@ -90,6 +90,15 @@ class Variable(Operators):
         """Subtracts from the value; while recording, at the end of the step."""
         return self.assign(self - value)
 
+    def __float__(self):
+        return float(self.numpy())
+
+    def __int__(self):
+        return int(self.numpy())
+
+    def __len__(self):
+        return len(self.array)
+
     __hash__ = object.__hash__
 
     def __eq__(self, other):

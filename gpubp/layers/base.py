@@ -14,7 +14,7 @@ from gpubp.engine import trees
 from gpubp.engine.trace import Symbol
 from gpubp.engine.variables import Variable
 from gpubp.layers import sketch
-from gpubp.layers.belongings import Belongings
+from gpubp.layers.belongings import Belongings, free_name
 from gpubp.layers.input_spec import InputSpec
 from gpubp.ops.linalg import PRECISION
 from gpubp.ops.registry import RECORDING, dims, graph_of, value
@@ -250,12 +250,12 @@ class Layer:
             autocast, aggregation: as in Keras; they change nothing here.
             regularizer: name or function of the variable, whose value is added to the loss. Default none.
             constraint: name or function of the new value after each update. Default none.
-            name: unique in the layer, by which files and optimizers know it. Default "variable".
+            name: unique in the layer, by which files and optimizers know it. Default "variable", numbered.
 
         Raises:
             ValueError: if the layer has a weight of that name already, or the shape has unknown dimensions.
         """
-        name = name or "variable"
+        name = name or free_name("variable", [v.name.partition("/")[2] for v in self._own])
         if any(v.name == f"{self.name}/{name}" for v in self._own):
             raise ValueError(f"the layer {self.name!r} has a weight {name!r} already; give this one another name")
         shape = tuple(() if shape is None else (shape,) if isinstance(shape, int) else shape)

@@ -47,6 +47,16 @@ class Objective:
         self.loss_weights = _each(_number, loss_weights)
         self.metrics, self.weighted_metrics = _each(_metric, metrics), _each(_metric, weighted_metrics)
 
+    @property
+    def losses(self) -> list:
+        """All losses, whatever the outputs."""
+        return _leaves(self.loss)
+
+    @property
+    def all_metrics(self) -> list:
+        """All metrics, whatever the outputs."""
+        return [*_leaves(self.metrics), *_leaves(self.weighted_metrics)]
+
     def goals(self, outputs: list[str]) -> list[Goal]:
         """What each output is measured by.
 
@@ -70,6 +80,12 @@ def _each(get, given):
     if isinstance(given, list | tuple):
         return [_each(get, x) for x in given]
     return None if given is None else get(given)
+
+
+def _leaves(given) -> list:
+    if isinstance(given, dict | list):
+        return [x for inner in (given.values() if isinstance(given, dict) else given) for x in _leaves(inner)]
+    return [] if given is None else [given]
 
 
 def _number(weight) -> float:

@@ -27,6 +27,7 @@ from gpubp.training.intake import rows_for
 from gpubp.training.loop import Position, Runner
 from gpubp.training.minimisation import Minimisation
 from gpubp.training.objective import Goal, Objective
+from gpubp.training.overrides import refuse_all
 from gpubp.training.progress import progress
 from gpubp.training.watchers import Watchers, listed
 
@@ -111,6 +112,7 @@ class Trainer(Layer):
         """
         chosen = optimizers.get(optimizer)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics)
+        refuse_all(self, chosen, objective)
         if self.built:
             objective.goals(self.output_names)
         given = {"loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
@@ -118,6 +120,17 @@ class Trainer(Layer):
             self.optimizer, self.objective, self.compiled_with = chosen, objective, {"loss": loss, **given}
             self.run_eagerly, self.check_numerics = bool(run_eagerly), bool(check_numerics)
             self._store, self._runners, self._quick, self.iterations, self.updates = None, {}, {}, 0, 0
+
+    @property
+    def updates(self) -> int:
+        """Updates of the weights so far, which the optimizer knows as its iterations."""
+        return self._updates
+
+    @updates.setter
+    def updates(self, n: int):
+        self._updates = n
+        if self.optimizer is not None:
+            self.optimizer.iterations = n
 
     @property
     def loss(self):
@@ -229,7 +242,6 @@ class Trainer(Layer):
             try:
                 watchers("on_train_begin")
                 logs = training.run(epochs, initial_epoch, validate)
-                self.optimizer.iterations = self.updates
                 self.optimizer.finalize_variable_values(self.trainable_variables)
                 watchers("on_train_end", logs=logs)
             finally:
@@ -306,7 +318,7 @@ class Trainer(Layer):
         if isinstance(source, data.Rows):
             if steps is not None:
                 source = source[: steps * batch_size]
-            with self._borrowed("evaluate", source.sources(), min(batch_size, len(source))) as runner:
+            with self._borrowed("evaluate", source.sources(), roomy(len(source), batch_size)) as runner:
                 logs = loop.evaluate(runner, source, watchers)
             logs |= exact.measured(self, [source], batch_size)
         else:
@@ -335,9 +347,9 @@ class Trainer(Layer):
         watchers("on_predict_end", logs={"outputs": outputs})
         return outputs
 
-    def _predicted(self, rows, batch_size, watchers: Watchers | None = None):
+    def _predicted(self, rows, batch_size=None, watchers: Watchers | None = None):
         rows = data.Rows(rows.inputs)
-        with self._borrowed("predict", rows.sources(), min(batch_size, len(rows))) as runner:
+        with self._borrowed("predict", rows.sources(), roomy(len(rows), batch_size)) as runner:
             return trees.like(runner.structure, loop.predict(runner, rows, watchers or self._unwatched()))
 
     # Single batches
@@ -356,7 +368,6 @@ class Trainer(Layer):
                 logs = training.epoch(Position(0, 0, self.iterations))
                 if key and runner.accumulate == 1 and (known is None or known.stale):
                     self._prepare("train", key, rows, partial(quick.Step, model=self))
-            self.optimizer.iterations = self.updates
         return _answer(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict: bool = False):
@@ -373,7 +384,7 @@ class Trainer(Layer):
         if outputs is not None:
             return outputs
         rows = rows_for(self, x)
-        outputs = self._predicted(rows, len(rows))
+        outputs = self._predicted(rows)
         if known is None or known.stale:
             self._prepare("predict", key, rows, partial(quick.Prediction, gate=self._gate))
         return outputs
@@ -385,7 +396,8 @@ class Trainer(Layer):
                 return
             met, self._quick[key] = key in self._quick, None
             store = self._ready(training=mode == "train")
-            idle = self._runners.get(self._key(mode, store, rows.sources(), len(rows)))
+            size = len(rows) if mode == "train" else roomy(len(rows))
+            idle = self._runners.get(self._key(mode, store, rows.sources(), size))
             if met and idle and hasattr(idle[-1].executor, "repeat"):
                 self._quick[key] = bind(idle.pop(), self.variables, rows)
 
@@ -582,6 +594,12 @@ def _answer(logs: dict, return_dict: bool):
         return logs
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
+
+
+def roomy(rows: int, most: int | None = None) -> int:
+    """Rows that a program is made for, so that it serves other numbers of rows as well: a power of two, or `most`."""
+    enough = 1 << (rows - 1).bit_length()
+    return enough if most is None else min(enough, most)
 
 
 def positive(name: str, value) -> int:

@@ -1,0 +1,5 @@
+"""`python -m gpubp` is the command `gpubp`."""
+
+from gpubp.cli import main
+
+main()
