@@ -2,12 +2,15 @@
 
 import ctypes
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
+from math import prod
 
 import numpy as np
 
+from gpubp.backend.threads import one_blas_thread
 from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.fuse import Instruction
@@ -15,7 +18,10 @@ from gpubp.engine.program import Program
 from gpubp.kernels.cpu import compile, generate, interpreter, narrow, native
 from gpubp.kernels.cpu.gemm import blas_address
 from gpubp.kernels.description import Array, Written
+from gpubp.ops.registry import REGISTRY
+from gpubp.ops.shapes import at
 
+SINGLE = 1 << 22  # multiplications up to which a product is computed by one thread
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 RUN = """
 from gpubp.kernels.cpu.interpreter import run
@@ -33,6 +39,14 @@ def _source(instruction: Instruction, kernel) -> str:
     if region and isinstance(region.columns, int) and region.rows != 1 and narrow.suits(kernel, region.columns):
         return narrow.text(kernel, region.columns)
     return generate.text(kernel)
+
+
+def _largest_product(program: Program) -> int:
+    """The multiplications of the largest matrix product."""
+    rows = program.layout.rows
+    products = [i for part in program.parts for i in part.code if i.op is REGISTRY["matmul"]]
+    shapes = [(at(i.inputs[0].dims, rows), at(i.outputs[0].dims, rows), i.attrs["ta"]) for i in products]
+    return max((prod(c[-2:]) * a[-2 if ta else -1] for a, c, ta in shapes), default=0)
 
 
 @cache
@@ -71,6 +85,7 @@ class CPU:
         self._set_context(program.layout.sizes)
         self.arguments = np.zeros(interpreter.DONE + 1, np.int64)
         self._run = SIGNATURE(compile.address(RUN))
+        self._small = _largest_product(program) <= SINGLE
 
     def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
         """Runs `steps` batches of `rows` rows, of all parts or those named; how many were done.
@@ -137,7 +152,8 @@ class CPU:
         self._set_context(self.callers)
         self.arguments[:] = self._arguments(table, starts, guard, moves, steps)
         start = time.perf_counter()
-        self._run(self.context.ctypes.data, self.arguments.ctypes.data)
+        with one_blas_thread() if self._small else nullcontext():
+            self._run(self.context.ctypes.data, self.arguments.ctypes.data)
         return time.perf_counter() - start
 
     def _arguments(self, table, starts, guard, moves, steps) -> tuple[int, ...]:
