@@ -21,7 +21,9 @@ from gpubp.engine.store import Store
 from gpubp.layers import Layer
 from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training import data, exact, loop, precision, programs, quick, streams
+from gpubp.training.arguments import at_least, optional, positive, roomy
 from gpubp.training.callbacks import Callback
+from gpubp.training.expected import expected_sources
 from gpubp.training.gate import Gate
 from gpubp.training.intake import rows_for
 from gpubp.training.loop import Position, Runner
@@ -504,23 +506,8 @@ class Trainer(Layer):
         return self._program(batch_size, mode).program
 
     def _program(self, batch_size: int, mode: str) -> programs.ModelProgram:
-        sources = self.expected_sources(mode != "predict")
+        sources = expected_sources(self, mode != "predict")
         return programs.PROGRAMS[mode](self, self._ready(), sources, positive("batch_size", batch_size))
-
-    def expected_sources(self, targets: bool) -> programs.Sources:
-        """Arrays as the model takes them, for programs that are made without data."""
-        shapes, dtypes = self.input_row_shapes(), self.input_dtypes(None)
-        names = data.segments_of("x", len(shapes))
-        inputs = [programs.Source(n, np.dtype(d), s) for n, d, s in zip(names, dtypes, shapes, strict=True)]
-        expected = []
-        if targets:
-            goals = self.goals()
-            names = data.segments_of("y", len(goals))
-            for name, goal, shape in zip(names, goals, self.output_shapes(), strict=True):
-                labels = goal.loss is not None and getattr(goal.loss, "takes_labels", False)
-                dtype, own = (np.int64, shape[1:-1]) if labels else (np.float32, shape[1:])
-                expected.append(programs.Source(name, np.dtype(dtype), tuple(own)))
-        return programs.Sources(tuple(inputs), tuple(expected))
 
     def _require_compiled(self, what):
         if self.optimizer is None:
@@ -594,27 +581,3 @@ def _answer(logs: dict, return_dict: bool):
         return logs
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
-
-
-def roomy(rows: int, most: int | None = None) -> int:
-    """Rows that a program is made for, so that it serves other numbers of rows as well: a power of two, or `most`."""
-    enough = 1 << (rows - 1).bit_length()
-    return enough if most is None else min(enough, most)
-
-
-def positive(name: str, value) -> int:
-    """An int of at least 1. Raises ValueError for anything else."""
-    return at_least(1, name, value)
-
-
-def optional(name: str, value) -> int | None:
-    """None, or an int of at least 1. Raises ValueError for anything else."""
-    return None if value is None else positive(name, value)
-
-
-def at_least(least: int, name: str, value) -> int:
-    """An int. Raises ValueError for anything else, or if it is less than `least`."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        kind = "a positive int" if least == 1 else f"an int of at least {least}"
-        raise ValueError(f"{name} must be {kind}; it is {value!r}")
-    return int(value)

@@ -46,7 +46,10 @@ def test_a_large_one_keeps_them(library):
 
 
 def test_they_come_back_after_an_error(library):
-    with pytest.raises(RuntimeError), threads.one_blas_thread():
-        assert library.threads == 1
-        raise RuntimeError
+    def failing():
+        with threads.one_blas_thread():
+            raise RuntimeError(library.threads)
+
+    with pytest.raises(RuntimeError, match="1"):
+        failing()
     assert library.threads == 4

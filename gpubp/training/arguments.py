@@ -1,0 +1,27 @@
+"""Numbers that callers pass, checked; and how many rows a program has room for."""
+
+import numpy as np
+
+
+def roomy(rows: int, most: int | None = None) -> int:
+    """Rows that a program is made for, so that it serves other numbers of rows as well: a power of two, or `most`."""
+    enough = 1 << (rows - 1).bit_length()
+    return enough if most is None else min(enough, most)
+
+
+def positive(name: str, value) -> int:
+    """An int of at least 1. Raises ValueError for anything else."""
+    return at_least(1, name, value)
+
+
+def optional(name: str, value) -> int | None:
+    """None, or an int of at least 1. Raises ValueError for anything else."""
+    return None if value is None else positive(name, value)
+
+
+def at_least(least: int, name: str, value) -> int:
+    """An int. Raises ValueError for anything else, or if it is less than `least`."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        kind = "a positive int" if least == 1 else f"an int of at least {least}"
+        raise ValueError(f"{name} must be {kind}; it is {value!r}")
+    return int(value)
