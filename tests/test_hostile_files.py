@@ -223,7 +223,7 @@ def test_dtypes_that_numpy_does_not_know(path):
         "dense/kernel": {"dtype": "F32", "shape": [2, 3], "data_offsets": [6, 30]},
     }
     write(path, metadata, header, bytes(30))
-    with pytest.raises(ModelFileError, match="damaged|has dtype bfloat16"):
+    with pytest.raises(ModelFileError, match=r"damaged|has dtype bfloat16"):
         load_model(path)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from gpubp.engine.store import Store
 from gpubp.layers import Layer
 from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training import data, exact, loop, precision, programs, quick, streams
+from gpubp.training.arguments import at_least, due_in, optional, positive
 from gpubp.training.callbacks import Callback
 from gpubp.training.gate import Gate
 from gpubp.training.intake import rows_for
@@ -581,14 +581,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def due_in(frequency) -> Callable[[int], bool]:
-    """Whether there is validation after an epoch, from the `validation_freq` of `fit`. Raises ValueError for others."""
-    if isinstance(frequency, list | tuple):
-        return lambda epoch: epoch + 1 in frequency
-    every = positive("validation_freq", frequency)
-    return lambda epoch: (epoch + 1) % every == 0
-
-
 def _answer(logs: dict, return_dict: bool):
     if return_dict:
         return logs
@@ -600,21 +592,3 @@ def roomy(rows: int, most: int | None = None) -> int:
     """Rows that a program is made for, so that it serves other numbers of rows as well: a power of two, or `most`."""
     enough = 1 << (rows - 1).bit_length()
     return enough if most is None else min(enough, most)
-
-
-def positive(name: str, value) -> int:
-    """An int of at least 1. Raises ValueError for anything else."""
-    return at_least(1, name, value)
-
-
-def optional(name: str, value) -> int | None:
-    """None, or an int of at least 1. Raises ValueError for anything else."""
-    return None if value is None else positive(name, value)
-
-
-def at_least(least: int, name: str, value) -> int:
-    """An int. Raises ValueError for anything else, or if it is less than `least`."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        kind = "a positive int" if least == 1 else f"an int of at least {least}"
-        raise ValueError(f"{name} must be {kind}; it is {value!r}")
-    return int(value)
