@@ -215,6 +215,7 @@ def test_configurations_that_ask_for_memory_get_none(path):
 
 
 def test_dtypes_that_numpy_does_not_know(path):
+    """Unless another library has told it of them."""
     small().save(path)
     metadata, _ = read(path)
     header = {
@@ -222,7 +223,7 @@ def test_dtypes_that_numpy_does_not_know(path):
         "dense/kernel": {"dtype": "F32", "shape": [2, 3], "data_offsets": [6, 30]},
     }
     write(path, metadata, header, bytes(30))
-    with pytest.raises(ModelFileError, match="damaged"):
+    with pytest.raises(ModelFileError, match=r"damaged|has dtype bfloat16"):
         load_model(path)
 
 

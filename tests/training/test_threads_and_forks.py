@@ -13,6 +13,8 @@ from joblib import Parallel, delayed
 import gpubp
 from gpubp import Input, Sequential, layers
 
+# Of other libraries whose threads run in this process by now; ours are what is tested.
+pytestmark = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
 RNG = np.random.default_rng(0)
 X, LABELS = RNG.standard_normal((64, 4)).astype(np.float32), RNG.integers(0, 3, 64)
 
