@@ -24,6 +24,7 @@ from gpubp.engine.executors.lower_cuda import (
     lowered,
     own_memory,
     slots,
+    with_others,
 )
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.plan import Operand
@@ -156,20 +157,27 @@ class CUDA:
 
     def _bound(self, calls, rows: int) -> list[Callable[[], None]]:
         """Calls with their kernels loaded and the arrays of their operands found; some go into the second queue."""
-        found = [call for call, _ in calls if call != JOIN]
-        self._load(found)
-        own = {segment: self.device.alloc(n) for segment, n in own_memory(found).items()}
+        possible = [x for call, _ in calls if call != JOIN for x in with_others(call)]
+        own = {segment: self.device.alloc(n) for segment, n in own_memory(possible).items()}
 
         def array(place: Operand):
             if place.segment in own:
                 return own[place.segment][place.offset : place.offset + place.bytes(rows)].view(place.dtype)
             return self.memory.view(place, rows)
 
+        calls = [(taken, beside) for call, beside in calls for taken in self._taken(call, array)]
+        self._load([call for call, _ in calls])
         bound: list[Callable[[], None]] = []
         for call, beside in calls:
             work = self.device.join if call == JOIN else self._bind_call(call, array)
             bound.append(partial(self._beside, work) if beside else work)
         return bound
+
+    def _taken(self, call, array) -> list[Call | Product | str]:
+        """A call, or of a product that the library does not take what is called otherwise."""
+        if not isinstance(call, Product) or self.device.takes(*_product_of(call, array)):
+            return [call]
+        return [taken for other in call.otherwise for taken in self._taken(other, array)]
 
     def _beside(self, work):
         with self.device.branch():
@@ -188,7 +196,12 @@ class CUDA:
 
     def _bind_call(self, call: Call | Product, array) -> Callable[[], None]:
         if isinstance(call, Product):
-            return partial(self.device.gemm, array(call.a), array(call.b), array(call.c), call.shape)
+            return partial(self.device.gemm, *_product_of(call, array))
         arguments = [self.context, *(array(x) if isinstance(x, Operand) else x for x in call.arguments)]
         kernel, shape = self.device.kernels[call.name], call.shape
         return partial(self.device.launch, kernel, shape.grid, shape.block, arguments, shape.shared)
+
+
+def _product_of(call: Product, array) -> tuple:
+    """What the device is told of a product."""
+    return array(call.a), array(call.b), array(call.c), call.shape, call.bias and array(call.bias)
