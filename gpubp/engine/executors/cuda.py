@@ -12,6 +12,7 @@ import numpy as np
 from gpubp.backend.device import Accelerator
 from gpubp.engine.executors.branches import JOIN, branched
 from gpubp.engine.executors.capacity import require
+from gpubp.engine.executors.graph_size import TRIALS, graph_size, measured
 from gpubp.engine.executors.lower_cuda import (
     DONE,
     FAILED_ROW,
@@ -31,8 +32,6 @@ from gpubp.engine.plan import Operand
 from gpubp.engine.program import Program
 from gpubp.kernels.cuda import source
 
-STEPS = 32  # of a graph: enough to make the launch of one count for nothing
-NODES = 4096  # of a graph, at most
 KEPT = 8  # tables with graphs: full batches and tails of what is trained, evaluated and predicted
 
 
@@ -42,7 +41,8 @@ class Table:
 
     queue: list[Callable[[], None]]
     names: list[str]  # of instructions, by the number that a failure leaves
-    graphs: dict[int, Any] = field(default_factory=dict)
+    graphs: dict[int, Any] = field(default_factory=dict)  # by the number of their steps
+    size: int | None = None  # steps of a graph, once its launch has been measured
     warm: bool = False  # whether every kernel has run once, which loads it
 
     def step(self):
@@ -52,6 +52,8 @@ class Table:
 
 class CUDA:
     """Runs programs on an accelerator. Nothing waits for it but the end of `run`, which reads how far it came.
+
+    Once for each number of rows, a few steps are waited for, to learn how many a graph should hold.
 
     Arguments:
         program: what runs.
@@ -129,12 +131,19 @@ class CUDA:
         if not table.warm:
             table.step()
             table.warm, steps = True, steps - 1
-        for size in (max(1, min(STEPS, NODES // len(table.queue))), 1):
+        if table.size is None and steps > TRIALS:
+            table.size = graph_size(*measured(self.device, self._graph(table, 1)), len(table.queue))
+            steps -= TRIALS
+        for size in (table.size or 1, 1):
             count, steps = divmod(steps, size)
-            if count and size not in table.graphs:
-                table.graphs[size] = self._captured(table, size)
             for _ in range(count):
-                self.device.replay(table.graphs[size])
+                self.device.replay(self._graph(table, size))
+
+    def _graph(self, table: Table, size: int):
+        """The graph of so many steps, captured before or now."""
+        if size not in table.graphs:
+            table.graphs[size] = self._captured(table, size)
+        return table.graphs[size]
 
     def _captured(self, table: Table, steps: int):
         with self.device.capture() as graph:
