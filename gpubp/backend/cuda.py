@@ -28,6 +28,7 @@ class CUDADevice:
     """
 
     align = 256
+    epilogues = True
     precisions = frozenset({"float32", "float64", "tf32"})
 
     @property
@@ -99,11 +100,18 @@ class CUDADevice:
         with self._current():
             kernel(grid, block, tuple(0 if x is None else x for x in arguments), shared_mem=shared, stream=self.queue)
 
-    def gemm(self, a, b, c, shape: Gemm):
+    def takes(self, a, b, c, shape: Gemm, bias=None) -> bool:
+        with self._current():
+            return self.products.take(shape, c.dtype, *self._addresses(a, b, c, bias))
+
+    def gemm(self, a, b, c, shape: Gemm, bias=None):
         k = self.queues.index(self.queue)
         with self._current():
-            at_a, at_b, at_c = (self.address(x) for x in (a, b, c))
-            self.products.run(shape, c.dtype, at_a, at_b, at_c, self.workspaces[k].ptr, self.queue.ptr)
+            addresses = self._addresses(a, b, c, bias)
+            self.products.run(shape, c.dtype, *addresses, self.workspaces[k].ptr, self.queue.ptr)
+
+    def _addresses(self, a, b, c, bias) -> tuple[int, int, int, int]:
+        return self.address(a), self.address(b), self.address(c), 0 if bias is None else self.address(bias)
 
     @contextmanager
     def branch(self):
