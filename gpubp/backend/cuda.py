@@ -52,15 +52,15 @@ class CUDADevice:
         with self._current():
             return self.cupy.zeros(max(nbytes, 1), np.uint8)
 
-    def adopt(self, array):
-        array = array.detach() if hasattr(array, "detach") else array  # PyTorch's would know of gradients else
-        if not hasattr(array, "__cuda_array_interface__"):
-            if not hasattr(array, "__dlpack_device__") or tuple(array.__dlpack_device__()) != (ON_CUDA, self.number):
+    def adopt(self, given):
+        given = given.detach() if hasattr(given, "detach") else given  # PyTorch's would know of gradients else
+        if not hasattr(given, "__cuda_array_interface__"):
+            if not hasattr(given, "__dlpack_device__") or tuple(given.__dlpack_device__()) != (ON_CUDA, self.number):
                 return None
-            array = self.cupy.from_dlpack(array)
+            given = self.cupy.from_dlpack(given)
         with self._current() as device:
             try:
-                own = array if isinstance(array, self.cupy.ndarray) else self.cupy.asarray(array)
+                own = given if isinstance(given, self.cupy.ndarray) else self.cupy.asarray(given)
             except (TypeError, ValueError):  # a dtype that CuPy does not have
                 return None
             if own.device.id != self.number:
