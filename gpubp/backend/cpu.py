@@ -10,6 +10,7 @@ class CPUDevice:
 
     name = "cpu"
     align = 64
+    epilogues = False
     precisions = frozenset({"float32", "float64"})
 
     @property

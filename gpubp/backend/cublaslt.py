@@ -36,7 +36,7 @@ COMPUTE = {"float32": 68, "float64": 70, "float16": 68, "bfloat16": 68, "tf32": 
 SCALE = {68: 0, 70: 1, 77: 0}  # the type of alpha and beta, by that in which is computed
 TRANSPOSED = {False: 0, True: 1}  # cublasOperation_t
 # cublasLtEpilogue_t: what is done to the product before it is stored.
-EPILOGUES = {"default": 1, "relu": 2, "bias": 4, "relu_bias": 6}
+EPILOGUES = {None: 1, "bias": 4, "relu_bias": 6}
 
 DESC_TRANSA, DESC_TRANSB, DESC_EPILOGUE, DESC_BIAS_POINTER = 3, 4, 7, 8
 LAYOUT_BATCH_COUNT, LAYOUT_BATCH_STRIDE = 5, 6
@@ -141,13 +141,13 @@ def compute_type(shape: Gemm, dtype: str) -> int:
     return COMPUTE["tf32" if dtype == "float32" and shape.precision == "tf32" else dtype]
 
 
-def operation(shape: Gemm, dtype: str, epilogue: str = "default", bias: int = 0) -> Descriptor:
+def operation(shape: Gemm, dtype: str, bias: int = 0) -> Descriptor:
     """The descriptor of a product; `bias` is the address of a vector of n elements, which each row gets added."""
     compute = compute_type(shape, dtype)
     found = Descriptor("MatmulDesc", compute, SCALE[compute])
     found.set(DESC_TRANSA, c_int32(TRANSPOSED[shape.tb]))
     found.set(DESC_TRANSB, c_int32(TRANSPOSED[shape.ta]))
-    found.set(DESC_EPILOGUE, c_uint32(EPILOGUES[epilogue]))
+    found.set(DESC_EPILOGUE, c_uint32(EPILOGUES[shape.epilogue]))
     if bias:
         found.set(DESC_BIAS_POINTER, c_void_p(bias))
     return found
@@ -179,8 +179,8 @@ def alignment(address: int) -> int:
 class Product:
     """A product of matrices with the algorithm that cuBLASLt has chosen for it. Raises ProductError if it has none."""
 
-    def __init__(self, handle, shape: Gemm, dtype: str, alignments, epilogue="default", bias=0):
-        self.operation = operation(shape, dtype, epilogue, bias)
+    def __init__(self, handle, shape: Gemm, dtype: str, alignments, bias: int = 0):
+        self.operation = operation(shape, dtype, bias)
         self.matrices = [matrix(layout, dtype, shape.count) for layout in layouts(shape)]
         number = c_double if dtype == "float64" else c_float
         self.alpha, self.beta = number(shape.alpha), number(shape.beta)
@@ -238,10 +238,21 @@ class Products:
         _call("cublasLtCreate", byref(self.handle))
         self.known: dict = {}
 
-    def run(self, shape: Gemm, dtype: np.dtype, a: int, b: int, c: int, workspace: int, stream: int):
+    def take(self, shape: Gemm, dtype: np.dtype, a: int, b: int, c: int, bias: int) -> bool:
+        """Whether cuBLASLt has an algorithm for a product of what lies at these addresses."""
+        try:
+            self._found(shape, dtype, a, b, c, bias)
+        except ProductError:
+            return False
+        return True
+
+    def run(self, shape: Gemm, dtype: np.dtype, a: int, b: int, c: int, bias: int, workspace: int, stream: int):
         """Queues a product. Raises ProductError if cuBLASLt does not take it."""
+        self._found(shape, dtype, a, b, c, bias).run(self.handle, a, b, c, workspace, stream)
+
+    def _found(self, shape, dtype, a, b, c, bias) -> Product:
         alignments = alignment(b), alignment(a), alignment(c)
-        key = shape, dtype.name, alignments
+        key = shape, dtype.name, alignments, bias
         if key not in self.known:
-            self.known[key] = Product(self.handle, shape, dtype.name, alignments)
-        self.known[key].run(self.handle, a, b, c, workspace, stream)
+            self.known[key] = Product(self.handle, shape, dtype.name, alignments, bias)
+        return self.known[key]

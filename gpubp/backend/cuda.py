@@ -28,6 +28,7 @@ class CUDADevice:
     """
 
     align = 256
+    epilogues = True
     precisions = frozenset({"float32", "float64", "tf32"})
 
     @property
@@ -51,15 +52,15 @@ class CUDADevice:
         with self._current():
             return self.cupy.zeros(max(nbytes, 1), np.uint8)
 
-    def adopt(self, array):
-        array = array.detach() if hasattr(array, "detach") else array  # PyTorch's would know of gradients else
-        if not hasattr(array, "__cuda_array_interface__"):
-            if not hasattr(array, "__dlpack_device__") or tuple(array.__dlpack_device__()) != (ON_CUDA, self.number):
+    def adopt(self, given):
+        given = given.detach() if hasattr(given, "detach") else given  # PyTorch's would know of gradients else
+        if not hasattr(given, "__cuda_array_interface__"):
+            if not hasattr(given, "__dlpack_device__") or tuple(given.__dlpack_device__()) != (ON_CUDA, self.number):
                 return None
-            array = self.cupy.from_dlpack(array)
+            given = self.cupy.from_dlpack(given)
         with self._current() as device:
             try:
-                own = array if isinstance(array, self.cupy.ndarray) else self.cupy.asarray(array)
+                own = given if isinstance(given, self.cupy.ndarray) else self.cupy.asarray(given)
             except (TypeError, ValueError):  # a dtype that CuPy does not have
                 return None
             if own.device.id != self.number:
@@ -99,11 +100,18 @@ class CUDADevice:
         with self._current():
             kernel(grid, block, tuple(0 if x is None else x for x in arguments), shared_mem=shared, stream=self.queue)
 
-    def gemm(self, a, b, c, shape: Gemm):
+    def takes(self, a, b, c, shape: Gemm, bias=None) -> bool:
+        with self._current():
+            return self.products.take(shape, c.dtype, *self._addresses(a, b, c, bias))
+
+    def gemm(self, a, b, c, shape: Gemm, bias=None):
         k = self.queues.index(self.queue)
         with self._current():
-            at_a, at_b, at_c = (self.address(x) for x in (a, b, c))
-            self.products.run(shape, c.dtype, at_a, at_b, at_c, self.workspaces[k].ptr, self.queue.ptr)
+            addresses = self._addresses(a, b, c, bias)
+            self.products.run(shape, c.dtype, *addresses, self.workspaces[k].ptr, self.queue.ptr)
+
+    def _addresses(self, a, b, c, bias) -> tuple[int, int, int, int]:
+        return self.address(a), self.address(b), self.address(c), 0 if bias is None else self.address(bias)
 
     @contextmanager
     def branch(self):

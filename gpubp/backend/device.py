@@ -12,6 +12,7 @@ class Device(Protocol):
 
     name: str
     align: int  # of operands in segments, in bytes
+    epilogues: bool  # whether products can add a bias, and take the ReLU, before they store
     precisions: frozenset[str]  # that products can be computed in, as policies name them
 
     @property
@@ -43,7 +44,9 @@ class Gemm:
 
     op(A) is m by k and op(B) k by n; `ta` and `tb` say which of A and B are transposed; ld are elements from row to
     row. The numbers stand in the order of the op's options. `precision` is what float32
-    factors may be rounded to, as the op has it: a device that does not do so takes them as they are.
+    factors may be rounded to, as the op has it: a device that does not do so takes them as they are. `epilogue` says
+    what is done to the result before it is stored: "bias", a row is added to each of its rows, or "relu_bias", of that
+    the ReLU is taken.
     """
 
     m: int
@@ -61,6 +64,7 @@ class Gemm:
     stride_b: int = 0
     stride_c: int = 0
     precision: str | None = None
+    epilogue: str | None = None
 
 
 class Accelerator(Device, Protocol):
@@ -83,8 +87,11 @@ class Accelerator(Device, Protocol):
     def launch(self, kernel, grid: tuple, block: tuple, arguments: list, shared: int = 0):
         """Queues a kernel on arrays of the device and integers, which it gets as 64 bits; None is a null pointer."""
 
-    def gemm(self, a, b, c, shape: Gemm):
-        """Queues a product of float32 or float64 matrices."""
+    def takes(self, a, b, c, shape: Gemm, bias=None) -> bool:
+        """Whether the device has a way to compute this product."""
+
+    def gemm(self, a, b, c, shape: Gemm, bias=None):
+        """Queues a product of float32 or float64 matrices, which it `takes`."""
 
     def branch(self) -> AbstractContextManager:
         """Where what is queued may run beside what the first queue gets from now on."""

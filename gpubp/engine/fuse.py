@@ -11,7 +11,7 @@ LARGEST = 64  # steps of a region: compiling one twice as large takes more than 
 
 @dataclass(eq=False)
 class Instruction:
-    """What one kernel does: an op on symbols, or the steps of a region."""
+    """What one kernel does: an op on symbols, the steps of a region, or a product with its epilogue."""
 
     op: Any
     inputs: tuple[Symbol, ...]
@@ -19,9 +19,12 @@ class Instruction:
     attrs: dict = field(default_factory=dict)
     region: Region | None = None
     scratch: tuple[Symbol, ...] = ()
+    halves: tuple["Instruction", ...] = ()  # a product and the reader that is its epilogue
 
     @property
     def steps(self) -> tuple["Instruction", ...]:
+        if self.halves:
+            return tuple(step for half in self.halves for step in half.steps)
         return self.region.steps if self.region else (self,)
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from gpubp.engine.epilogues import with_epilogues
 from gpubp.engine.fuse import Instruction, alone, as_instructions, base, fuse
 from gpubp.engine.trace import Symbol
 from gpubp.ops.registry import REGISTRY
@@ -47,10 +48,14 @@ class Operand:
 
 @dataclass
 class Layout:
-    """Hands out the bytes of segments, for at most `rows` rows."""
+    """Hands out the bytes of segments, for at most `rows` rows.
+
+    `epilogues` says whether the device's products take up what `engine.epilogues` joins with them.
+    """
 
     rows: int
     align: int = 64
+    epilogues: bool = False
     sizes: dict[str, int] = field(default_factory=dict)
     constants: list[tuple[Operand, object]] = field(default_factory=list)
 
@@ -93,6 +98,8 @@ def plan(name: str, assigned: Iterable[tuple[Operand, Symbol]], layout: Layout, 
     roots = [symbol for _, symbol in targets]
     graph = as_instructions(roots)
     code = fuse(graph, roots) if fused else alone(graph, roots)
+    if fused and layout.epilogues:
+        code = with_epilogues(code, roots)
     part = Part(name, graph, targets, code, {}, 0)
     _place_inputs(part, layout)
     _settle(part, layout.rows)
@@ -176,6 +183,9 @@ def _allocate(part: Part, layout: Layout):
     for block in blocks:
         for x in block.values:
             part.places[x] = Operand(WORK, offsets[block], x.dtype, x.dims)
+    for product, whole in ((i.halves[0].outputs[0], i.outputs[0]) for i in part.code if i.halves):
+        # What one half hands to the other is never there, unless they run one by one.
+        part.places[product] = replace(part.places[whole], shape=product.dims)
     layout.reserve(WORK, part.work)
 
 

@@ -1,5 +1,7 @@
 """Numbers that callers pass, checked; and how many rows a program has room for."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 
@@ -7,6 +9,14 @@ def roomy(rows: int, most: int | None = None) -> int:
     """Rows that a program is made for, so that it serves other numbers of rows as well: a power of two, or `most`."""
     enough = 1 << (rows - 1).bit_length()
     return enough if most is None else min(enough, most)
+
+
+def due_in(frequency) -> Callable[[int], bool]:
+    """Whether there is validation after an epoch, from the `validation_freq` of `fit`. Raises ValueError for others."""
+    if isinstance(frequency, list | tuple):
+        return lambda epoch: epoch + 1 in frequency
+    every = positive("validation_freq", frequency)
+    return lambda epoch: (epoch + 1) % every == 0
 
 
 def positive(name: str, value) -> int:

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ from gpubp.engine.store import Store
 from gpubp.layers import Layer
 from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.training import data, exact, loop, precision, programs, quick, streams
-from gpubp.training.arguments import at_least, optional, positive, roomy
+from gpubp.training.arguments import at_least, due_in, optional, positive, roomy
 from gpubp.training.callbacks import Callback
 from gpubp.training.expected import expected_sources
 from gpubp.training.gate import Gate
@@ -566,14 +565,6 @@ def _after_fork():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def due_in(frequency) -> Callable[[int], bool]:
-    """Whether there is validation after an epoch, from the `validation_freq` of `fit`. Raises ValueError for others."""
-    if isinstance(frequency, list | tuple):
-        return lambda epoch: epoch + 1 in frequency
-    every = positive("validation_freq", frequency)
-    return lambda epoch: (epoch + 1) % every == 0
 
 
 def _answer(logs: dict, return_dict: bool):

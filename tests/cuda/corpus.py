@@ -6,7 +6,7 @@ import numpy as np
 
 import gpubp
 from gpubp.engine import functions
-from gpubp.engine.executors.lower_cuda import Call, lowered
+from gpubp.engine.executors.lower_cuda import Call, lowered, with_others
 from gpubp.kernels.cuda import source
 
 from ..engine.test_ops import CASES, drawn
@@ -17,7 +17,8 @@ BATCHES = (16, 5)
 def of_program(program, rows) -> dict[str, Call]:
     """The kernels of a program, by name."""
     groups, _ = lowered(program, rows, None)
-    return {call.name: call for group in groups for call in group if isinstance(call, Call)}
+    calls = (x for group in groups for call in group for x in with_others(call))
+    return {call.name: call for call in calls if isinstance(call, Call)}
 
 
 def of_models() -> dict[str, Call]:

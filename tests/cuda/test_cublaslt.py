@@ -70,8 +70,8 @@ def attribute(library, descriptor, number, kind):
 
 
 def test_descriptors_keep_what_they_are_given(library):
-    shape = Gemm(3, 5, 4, 4, 5, 5, True, False, 1.0, 0.0, 7, 12, 20, 15, "tf32")
-    made = cublaslt.operation(shape, "float32", "relu_bias", bias=1 << 20)
+    shape = Gemm(3, 5, 4, 4, 5, 5, True, False, 1.0, 0.0, 7, 12, 20, 15, "tf32", "relu_bias")
+    made = cublaslt.operation(shape, "float32", bias=1 << 20)
     assert attribute(library, made, cublaslt.DESC_TRANSA, ctypes.c_int32) == 0
     assert attribute(library, made, cublaslt.DESC_TRANSB, ctypes.c_int32) == 1
     assert attribute(library, made, cublaslt.DESC_EPILOGUE, ctypes.c_uint32) == 6

@@ -49,7 +49,7 @@ def test_graphs_are_equal_to_single_steps(monkeypatch, steps):
     with monkeypatch.context() as patched:
         patched.setattr(cuda.CUDA, "_queue", eager)
         expected, _ = fitted(make, LABELS, epochs=4, batch_size=2)
-    monkeypatch.setattr(cuda, "STEPS", steps)
+    monkeypatch.setattr(cuda, "graph_size", lambda *measured: steps)
     found, _ = fitted(make, LABELS, epochs=4, batch_size=2)
     assert distance(found, expected) == 0
 
@@ -96,6 +96,33 @@ def test_products(gpu, ta, tb, shape, compute, tolerance):
     expected = (a.T if ta else a).astype(np.float64) @ (b.T if tb else b)
     found = gpu.download(c)
     assert np.linalg.norm(found - expected) <= tolerance * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("epilogue", ["bias", "relu_bias"])
+@pytest.mark.parametrize("shape", [(16, 33, 12), (128, 512, 784), (5, 1, 7)])
+def test_epilogues(gpu, epilogue, shape):
+    """Where the library has them: the row that is added, and NaN, which a ReLU must not hide."""
+    m, n, k = shape
+    rng = np.random.default_rng(0)
+    a, b, bias = (rng.standard_normal(s).astype(np.float32) for s in ((m, k), (k, n), (n,)))
+    a[0, 0] = np.nan
+    a_there, b_there, bias_there = map(gpu.upload, (a, b, bias))
+    c, asked = gpu.upload(np.zeros((m, n), np.float32)), Gemm(m, n, k, k, n, n, epilogue=epilogue)
+    if not gpu.takes(a_there, b_there, c, asked, bias_there):
+        pytest.skip("the library has no algorithm for it: two kernels compute it")
+    gpu.gemm(a_there, b_there, c, asked, bias_there)
+    expected = a.astype(np.float64) @ b + bias
+    expected = np.maximum(expected, 0) if epilogue == "relu_bias" else expected
+    np.testing.assert_allclose(gpu.download(c), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_arrays_of_the_gpu_are_read_in_place(gpu):
+    expected, _ = fitted(*CASES["relu, Adam"])
+    gpubp.set_random_seed(3)
+    model, x, y = classifier(), gpu.upload(X), gpu.upload(LABELS)
+    assert gpu.adopt(x) is x
+    model.fit(x, y, epochs=2, batch_size=16, verbose=0)
+    assert distance(model, expected) == 0
 
 
 def test_nothing_can_be_allocated_in_a_capture(gpu):

@@ -40,12 +40,12 @@ def places(layout) -> dict[str, Operand]:
     return {name: layout.add(segment, shape, dtype) for name, (segment, shape, dtype) in SHAPES.items()}
 
 
-def build(parts, fused=True, align=64) -> Program:
+def build(parts, fused=True, align=64, epilogues=False) -> Program:
     """The program whose parts these functions record: from symbols by name to pairs of a name and what it is assigned.
 
     Names that no variable has stand for places of their own, in which results can be seen.
     """
-    layout = Layout(max(ROWS), align=align)
+    layout = Layout(max(ROWS), align, epilogues)
     known = places(layout)
     known["flat"] = Operand("params", 0, np.dtype(np.float64), (layout.sizes["params"] // 8,))
     variables, rows, planned = dict(known), layout.add("scalars", (), np.int64), []
@@ -79,10 +79,11 @@ def outcome(executor_class, program, rows, device=None) -> dict[str, np.ndarray]
 
 def assert_agreement(parts, executor, reference=Reference, device=None):
     """The fused and the unfused program do what the reference does, for every number of rows."""
-    align = (device or current_device()).align
+    here = device or current_device()
+    align = here.align
     for rows in ROWS:
         expected = outcome(reference, build(parts, align=align), rows)
         for fused in (True, False):
-            found = outcome(executor, build(parts, fused, align), rows, device)
+            found = outcome(executor, build(parts, fused, align, here.epilogues), rows, device)
             for name, array in expected.items():
                 np.testing.assert_array_equal(found[name], array, f"{name}, {executor.__name__}, {fused=}, {rows=}")

@@ -16,7 +16,7 @@ class Products(Gpubp):
     def __init__(self, case, problem):
         super().__init__(case, problem)
         store, program = self.model._ready(), self.model.program(case.batch)
-        parts = [replace(p, code=[i for i in p.code if i.op and i.op.name == "matmul"]) for p in program.parts]
+        parts = [replace(p, code=[x for i in p.code if (x := _product(i))]) for p in program.parts]
         found = sum(len(p.code) for p in parts)
         wanted = 3 * len(case.layers) - 1  # two of each layer backwards, but one of the first
         if found != wanted:
@@ -27,3 +27,9 @@ class Products(Gpubp):
 
     def epoch(self):
         self.executor.run(self.case.batch, self.case.steps)
+
+
+def _product(i):
+    """The product that an instruction is or begins with; None if it is another one."""
+    first = i.halves[0] if i.halves else i
+    return first if first.op and first.op.name == "matmul" else None

@@ -43,7 +43,7 @@ def _meet(call: Call | Product, beside: Product) -> bool:
     """Whether a call touches what the product writes, or writes what it reads."""
     rows, reads = beside.rows, (beside.a, beside.b)
     if isinstance(call, Product):
-        touched, written = [call.a, call.b, call.c], [call.c]
+        touched, written = call.operands, [call.c]
     else:  # a kernel may write whatever it gets
         touched = written = [x for x in call.arguments if isinstance(x, Operand)]
     return any(x.overlaps(beside.c, rows) for x in touched) or any(x.overlaps(y, rows) for x in written for y in reads)

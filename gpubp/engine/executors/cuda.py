@@ -12,6 +12,7 @@ import numpy as np
 from gpubp.backend.device import Accelerator
 from gpubp.engine.executors.branches import JOIN, branched
 from gpubp.engine.executors.capacity import require
+from gpubp.engine.executors.graph_size import TRIALS, graph_size, measured
 from gpubp.engine.executors.lower_cuda import (
     DONE,
     FAILED_ROW,
@@ -24,14 +25,13 @@ from gpubp.engine.executors.lower_cuda import (
     lowered,
     own_memory,
     slots,
+    with_others,
 )
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.plan import Operand
 from gpubp.engine.program import Program
 from gpubp.kernels.cuda import source
 
-STEPS = 32  # of a graph: enough to make the launch of one count for nothing
-NODES = 4096  # of a graph, at most
 KEPT = 8  # tables with graphs: full batches and tails of what is trained, evaluated and predicted
 
 
@@ -41,7 +41,8 @@ class Table:
 
     queue: list[Callable[[], None]]
     names: list[str]  # of instructions, by the number that a failure leaves
-    graphs: dict[int, Any] = field(default_factory=dict)
+    graphs: dict[int, Any] = field(default_factory=dict)  # by the number of their steps
+    size: int | None = None  # steps of a graph, once its launch has been measured
     warm: bool = False  # whether every kernel has run once, which loads it
 
     def step(self):
@@ -51,6 +52,8 @@ class Table:
 
 class CUDA:
     """Runs programs on an accelerator. Nothing waits for it but the end of `run`, which reads how far it came.
+
+    Once for each number of rows, a few steps are waited for, to learn how many a graph should hold.
 
     Arguments:
         program: what runs.
@@ -128,12 +131,19 @@ class CUDA:
         if not table.warm:
             table.step()
             table.warm, steps = True, steps - 1
-        for size in (max(1, min(STEPS, NODES // len(table.queue))), 1):
+        if table.size is None and steps > TRIALS:
+            table.size = graph_size(*measured(self.device, self._graph(table, 1)), len(table.queue))
+            steps -= TRIALS
+        for size in (table.size or 1, 1):
             count, steps = divmod(steps, size)
-            if count and size not in table.graphs:
-                table.graphs[size] = self._captured(table, size)
             for _ in range(count):
-                self.device.replay(table.graphs[size])
+                self.device.replay(self._graph(table, size))
+
+    def _graph(self, table: Table, size: int):
+        """The graph of so many steps, captured before or now."""
+        if size not in table.graphs:
+            table.graphs[size] = self._captured(table, size)
+        return table.graphs[size]
 
     def _captured(self, table: Table, steps: int):
         with self.device.capture() as graph:
@@ -156,20 +166,27 @@ class CUDA:
 
     def _bound(self, calls, rows: int) -> list[Callable[[], None]]:
         """Calls with their kernels loaded and the arrays of their operands found; some go into the second queue."""
-        found = [call for call, _ in calls if call != JOIN]
-        self._load(found)
-        own = {segment: self.device.alloc(n) for segment, n in own_memory(found).items()}
+        possible = [x for call, _ in calls if call != JOIN for x in with_others(call)]
+        own = {segment: self.device.alloc(n) for segment, n in own_memory(possible).items()}
 
         def array(place: Operand):
             if place.segment in own:
                 return own[place.segment][place.offset : place.offset + place.bytes(rows)].view(place.dtype)
             return self.memory.view(place, rows)
 
+        calls = [(taken, beside) for call, beside in calls for taken in self._taken(call, array)]
+        self._load([call for call, _ in calls])
         bound: list[Callable[[], None]] = []
         for call, beside in calls:
             work = self.device.join if call == JOIN else self._bind_call(call, array)
             bound.append(partial(self._beside, work) if beside else work)
         return bound
+
+    def _taken(self, call, array) -> list[Call | Product | str]:
+        """A call, or of a product that the library does not take what is called otherwise."""
+        if not isinstance(call, Product) or self.device.takes(*_product_of(call, array)):
+            return [call]
+        return [taken for other in call.otherwise for taken in self._taken(other, array)]
 
     def _beside(self, work):
         with self.device.branch():
@@ -188,7 +205,12 @@ class CUDA:
 
     def _bind_call(self, call: Call | Product, array) -> Callable[[], None]:
         if isinstance(call, Product):
-            return partial(self.device.gemm, array(call.a), array(call.b), array(call.c), call.shape)
+            return partial(self.device.gemm, *_product_of(call, array))
         arguments = [self.context, *(array(x) if isinstance(x, Operand) else x for x in call.arguments)]
         kernel, shape = self.device.kernels[call.name], call.shape
         return partial(self.device.launch, kernel, shape.grid, shape.block, arguments, shape.shared)
+
+
+def _product_of(call: Product, array) -> tuple:
+    """What the device is told of a product."""
+    return array(call.a), array(call.b), array(call.c), call.shape, call.bias and array(call.bias)

@@ -2,14 +2,15 @@
 
 import hashlib
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from gpubp.backend.device import Gemm
+from gpubp.engine.epilogues import epilogue
 from gpubp.engine.executors.lower import Lowered, lower
-from gpubp.engine.fuse import Instruction
+from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.plan import GRADS, WORK, Operand
 from gpubp.engine.program import Program
 from gpubp.kernels.cuda import generate, source
@@ -39,13 +40,26 @@ class Call:
 
 @dataclass(frozen=True)
 class Product:
-    """A product of matrices by the library."""
+    """A product of matrices by the library, or what is called `otherwise`, where the library does not take it."""
 
     a: Operand
     b: Operand
     c: Operand
     shape: Gemm
     rows: int
+    bias: Operand | None = None
+    otherwise: tuple["Call | Product", ...] = ()
+
+    @property
+    def operands(self) -> list[Operand]:
+        """What it reads, and last what it writes."""
+        return [x for x in (self.a, self.b, self.bias, self.c) if x is not None]
+
+
+def with_others(call: Call | Product) -> list[Call | Product]:
+    """A call, and all that may be called in its place."""
+    others = call.otherwise if isinstance(call, Product) else ()
+    return [call, *(x for other in others for x in with_others(other))]
 
 
 def slots(program: Program) -> dict[str, int]:
@@ -87,6 +101,8 @@ class Lowering:
             number: of the instruction, for failures.
             guarded: whether it is skipped in the very step that failed, and not only in those after it.
         """
+        if i.halves:
+            return self._with_epilogue(i, places, number, guarded)
         one = lower(i, places, self.rows)
         if i.op is not None and i.op.kernel == "gemm.gemm" and i.outputs[0].dtype.kind == "f":
             return self._product(one, i.attrs.get("precision"), number, guarded)
@@ -96,6 +112,15 @@ class Lowering:
             kernel = Written((Array(out.dtype.name, 1),), "shaping.zero", 0)
             calls.insert(0, self._call(Lowered(kernel, ((out, view),), ()), number, guarded))
         return calls
+
+    def _with_epilogue(self, i: Instruction, places, number, guarded) -> list[Call | Product]:
+        """Both halves at once; one by one where the bias lies in an array of the caller, which may move."""
+        *copies, product, reader = (c for half in i.halves for c in self.instruction(half, places, number, guarded))
+        bias = places[base(i.inputs[-1])]
+        if not isinstance(product, Product) or bias.segment in self.slots:
+            return [*copies, product, reader]
+        shape = replace(product.shape, epilogue=epilogue(i.halves[1]))
+        return [*copies, replace(product, shape=shape, bias=bias, otherwise=(product, reader))]
 
     def advance(self, moving: dict[str, int]) -> Call:
         """Ends a step."""
@@ -126,7 +151,9 @@ class Lowering:
                 place = scratch
             operands.append(place)
         calls = [self._call(copy, number, guarded) for copy in copies]
-        product = Product(operands[0], operands[1], operands[2], shape, self.rows)
+        kernel = Lowered(one.kernel, tuple(zip(operands, (view for _, view in one.operands), strict=True)), one.options)
+        otherwise = (self._call(kernel, number, guarded),)
+        product = Product(operands[0], operands[1], operands[2], shape, self.rows, otherwise=otherwise)
         late = operands[2].segment == SCRATCH
         return [*calls[: len(calls) - late], product, *calls[len(calls) - late :]]
 
@@ -159,7 +186,7 @@ def own_memory(calls) -> dict[str, int]:
     """The bytes that the executor must have for these calls, which run one after the other."""
     sizes: dict[str, int] = {}
     for call in calls:
-        for x in (call.a, call.b, call.c) if isinstance(call, Product) else call.arguments:
+        for x in call.operands if isinstance(call, Product) else call.arguments:
             if isinstance(x, Operand) and x.segment in (SCRATCH, PARTIALS, COUNTERS):
                 sizes[x.segment] = max(sizes.get(x.segment, 0), x.offset + x.bytes(call.rows))
     return sizes

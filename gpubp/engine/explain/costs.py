@@ -32,7 +32,8 @@ class Product:
 
 
 def product(i: Instruction, rows: int) -> Product | None:
-    """The matrix products that an instruction consists of; None if it is another one."""
+    """The matrix products that an instruction consists of, an epilogue aside; None if it is another one."""
+    i = i.halves[0] if i.halves else i
     if i.op is None or i.op.kernel != "gemm.gemm":
         return None
     shapes = (at(x.dims, rows) for x in (*i.inputs, *i.outputs))
@@ -42,6 +43,8 @@ def product(i: Instruction, rows: int) -> Product | None:
 
 def flops(i: Instruction, rows: int) -> int:
     """Multiplications and additions of a product, else one for each element that a step computes or reduces."""
+    if i.halves:
+        return sum(flops(half, rows) for half in i.halves)
     found = product(i, rows)
     if found:
         return found.flops

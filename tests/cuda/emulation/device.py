@@ -4,6 +4,7 @@ It refuses what CUDA or CuPy would refuse, and what they would not refuse but ge
 that it was asked for.
 """
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -71,6 +72,7 @@ class EmulatedDevice:
     """
 
     align = 256
+    epilogues = True
     precisions = frozenset({"float32", "float64", "tf32"})
     numbers = count()
 
@@ -79,6 +81,7 @@ class EmulatedDevice:
         self.order, self.mode, self.left = order, mode, capacity
         self.kernels: dict[str, build.Kernel] = {}
         self.record: list[tuple] = []
+        self.refuses: Callable[[Gemm], bool] = lambda shape: False  # of products, those that its library does not take
         self.captured: list | None = None
         self.branched = False  # whether the second queue holds what the first has not waited for
         self.queue = 0
@@ -169,11 +172,18 @@ class EmulatedDevice:
             raise EmulationError(f"{kernel.name}: argument {k} is not aligned")
         return address
 
-    def gemm(self, a: Array, b: Array, c: Array, shape: Gemm):
+    def takes(self, a: Array, b: Array, c: Array, shape: Gemm, bias: Array | None = None) -> bool:
+        return not self.refuses(shape)
+
+    def gemm(self, a: Array, b: Array, c: Array, shape: Gemm, bias: Array | None = None):
         s = shape
+        if self.refuses(s):
+            raise EmulationError("the library does not take this product")
+        if (bias is None) != (s.epilogue is None) or (bias is not None and (bias.dtype, bias.size) != (c.dtype, s.n)):
+            raise EmulationError(f"the bias of {s.n} columns of {c.dtype} is {bias}")
         if {a.dtype, b.dtype, c.dtype} not in ({np.dtype(np.float32)}, {np.dtype(np.float64)}):
             raise EmulationError(f"no product of {a.dtype} and {b.dtype} into {c.dtype}")
-        self.record.append(("gemm", s.m, s.n, s.k))
+        self.record.append(("gemm", s.m, s.n, s.k, s.epilogue))
 
         def compute():
             for i in range(s.count):
@@ -184,7 +194,9 @@ class EmulatedDevice:
                     left, right = rounded(left), rounded(right)
                 with np.errstate(all="ignore"):
                     product = s.alpha * ((left.T if s.ta else left) @ (right.T if s.tb else right))
-                    out[...] = product + s.beta * out if s.beta else product
+                    product = product + s.beta * out if s.beta else product
+                    product = product if bias is None else product + bias.host.reshape(-1)
+                    out[...] = np.maximum(product, 0) if s.epilogue == "relu_bias" else product
 
         self._put(compute)
 
