@@ -182,7 +182,8 @@ class BackupAndRestore(Callback):
         for path, variable in model.paths().items():
             variable.assign(arrays[WEIGHTS + path])
         model.set_optimizer_state(_under(SLOTS, arrays))
-        vars(model).update(facts["model"])
+        for name, value in facts["model"].items():
+            setattr(model, name, value)
         model.position = Position(**facts["position"], sums=_under(SUMS, arrays))
         if not callable(model.optimizer.learning_rate):
             model.optimizer.learning_rate = facts["learning_rate"]
