@@ -212,13 +212,13 @@ def recorders(recipe):
     return [recorder(k, *part) for k, part in enumerate(recipe)]
 
 
-@settings(max_examples=EXAMPLES or 300, deadline=None, derandomize=not EXAMPLES, database=None)
+@settings(max_examples=EXAMPLES or 200, deadline=None, derandomize=not EXAMPLES, database=None)
 @given(st.lists(part(1, 16), min_size=1, max_size=2))
 def test_generated_text_computes_what_the_reference_does(recipe):
     assert_agreement(recorders(recipe), Interpreted, Bounded)
 
 
-@settings(max_examples=EXAMPLES // 20 or 25, deadline=None, derandomize=not EXAMPLES, database=None)
+@settings(max_examples=EXAMPLES // 20 or 15, deadline=None, derandomize=not EXAMPLES, database=None)
 @given(st.lists(part(5, 10), min_size=1, max_size=2))
 def test_compiled_kernels_compute_what_the_reference_does(recipe):
     assert_agreement(recorders(recipe), CPU, Bounded)

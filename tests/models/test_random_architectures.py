@@ -62,7 +62,7 @@ def grown(kind, x, y, width, activation, shared):
     return x + other if kind == "residual" else x * other
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     inputs=st.lists(WIDTHS, min_size=1, max_size=2),
     steps=st.lists(STEPS, min_size=1, max_size=6),

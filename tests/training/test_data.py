@@ -1,10 +1,8 @@
 """Data of every kind give what the same numbers as plain NumPy arrays give, bit for bit."""
 
-import ml_dtypes
 import numpy as np
 import pytest
 import scipy.sparse as sp
-import torch
 
 import gpubp
 from gpubp import Input, Sequential, layers
@@ -14,6 +12,16 @@ RNG = np.random.default_rng(0)
 X = np.round(RNG.standard_normal((20, 4)) * 3).clip(-3, 3).astype(np.float32)
 Y = np.round(RNG.standard_normal((20, 1)) * 8).astype(np.float32)
 LABELS = RNG.integers(0, 3, 20)
+
+
+def tensor(x, **options):
+    """A tensor of PyTorch, where that is installed."""
+    return pytest.importorskip("torch").tensor(x, **options)
+
+
+def made(given):
+    """What stands in a table as a function is made when it is asked for: it needs a library that may not be there."""
+    return given() if callable(given) else given
 
 
 def trained(x, y=Y, **options):
@@ -76,7 +84,7 @@ INPUTS = {
     "float64": X.astype(np.float64),
     "long double": X.astype(np.longdouble),
     "float16": X.astype(np.float16),
-    "bfloat16": X.astype(ml_dtypes.bfloat16),
+    "bfloat16": lambda: X.astype(pytest.importorskip("ml_dtypes").bfloat16),
     "int8": X.astype(np.int8),
     "int64": X.astype(np.int64),
     "big-endian floats": X.astype(">f4"),
@@ -88,9 +96,9 @@ INPUTS = {
     "matrix": np.asmatrix(X),
     "frame": Frame(columns("f4", "f4", "f4", "f4")),
     "frame of mixed dtypes": Frame(columns("f8", "f4", "i8", "i1")),
-    "tensor": torch.tensor(X),
-    "tensor with gradient": torch.tensor(X, requires_grad=True),
-    "tensor of bfloat16": torch.tensor(X).bfloat16(),
+    "tensor": lambda: tensor(X),
+    "tensor with gradient": lambda: tensor(X, requires_grad=True),
+    "tensor of bfloat16": lambda: tensor(X).bfloat16(),
     "DLPack": OnlyDLPack(X),
     "csr": sp.csr_matrix(X),
     "csr array": sp.csr_array(X),
@@ -107,7 +115,7 @@ INPUTS = {
 
 @pytest.mark.parametrize("kind", INPUTS)
 def test_inputs(kind):
-    np.testing.assert_array_equal(trained(INPUTS[kind]), trained(X))
+    np.testing.assert_array_equal(trained(made(INPUTS[kind])), trained(X))
 
 
 OTHER = {
@@ -132,7 +140,7 @@ TARGETS = {
     "int32": Y.astype(np.int32),
     "frame": Frame({"y": Y[:, 0]}),
     "series": Column(Y[:, 0]),
-    "tensor": torch.tensor(Y),
+    "tensor": lambda: tensor(Y),
     "csr": sp.csr_matrix(Y),
     "big-endian": Y.astype(">f8"),
 }
@@ -140,7 +148,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("kind", TARGETS)
 def test_targets(kind):
-    np.testing.assert_allclose(trained(X, TARGETS[kind]), trained(X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(trained(X, made(TARGETS[kind])), trained(X), rtol=1e-5, atol=1e-6)
 
 
 def test_a_memory_map_is_read_where_it_lies(tmp_path):

@@ -4,8 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
-from torch.utils.data import DataLoader, TensorDataset
 
 import gpubp
 from gpubp import Input, Sequential, layers
@@ -69,14 +67,26 @@ class Iterable:
         return iter(BATCHES)
 
 
+def loader():
+    """PyTorch's, where that is installed."""
+    torch = pytest.importorskip("torch")
+    whole = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(LABELS))
+    return torch.utils.data.DataLoader(whole, batch_size=6)
+
+
+def tensors():
+    torch = pytest.importorskip("torch")
+    return ((torch.tensor(x), torch.tensor(y)) for x, y in BATCHES * 2)
+
+
 SOURCES = {
     "a dataset": Batches,
     "a sequence": Plain,
     "an iterable": Iterable,
     "a generator for all epochs": lambda: (b for b in BATCHES * 2),
     "lists for tuples": lambda: iter([list(b) for b in BATCHES * 2]),
-    "a data loader": lambda: DataLoader(TensorDataset(torch.tensor(X), torch.tensor(LABELS)), batch_size=6),
-    "tensors": lambda: ((torch.tensor(x), torch.tensor(y)) for x, y in BATCHES * 2),
+    "a data loader": loader,
+    "tensors": tensors,
     "float64 and int32": lambda: ((x.astype(np.float64), y.astype(np.int32)) for x, y in BATCHES * 2),
 }
 
