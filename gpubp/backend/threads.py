@@ -62,6 +62,11 @@ def one_blas_thread():
             library.set_num_threads(n)
 
 
+def training_threads() -> int:
+    """The threads that training's products have."""
+    return max((library.get_num_threads() or 1 for library in _training_blas()), default=1)
+
+
 def blas_threads() -> int:
     """The threads of the matrix products: of the BLAS libraries' pools the largest."""
     return max((pool["num_threads"] for pool in pools() if pool["user_api"] == "blas"), default=1)

@@ -3,14 +3,23 @@
 import numpy as np
 
 from gpubp.kernels.cpu.flags import jit
+from gpubp.kernels.cpu.intrinsics import prefetch
 from gpubp.kernels.cpu.native import BAD_INDEX, checked_index, fail
+
+AHEAD = 8  # rows that are fetched before their turn: of rows in no order, processors can't foresee any
+FETCHED = 1024  # bytes of such a row at most; the processor goes on by itself where it sees a stream
 
 
 @jit
 def take_rows(ctx, row, source, index, out):
     """out[r] = source[index[r]], converted to the dtype of `out`; the first row for an index that is out of range."""
     dtype, n = out.dtype.type, source.shape[0]
+    width = source.itemsize * source.shape[1]
     for r in range(out.shape[0]):
+        if r + AHEAD < out.shape[0]:
+            later = source.ctypes.data + index[r + AHEAD] * width
+            for line in range(0, min(width, FETCHED), 64):
+                prefetch(later + line)
         picked = index[r]
         if picked < 0 or picked >= n:
             fail(ctx, row, BAD_INDEX)

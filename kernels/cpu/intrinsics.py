@@ -43,3 +43,18 @@ from_bits = _bitcast(types.int32, types.float32)
 # NaN from either side comes through. Written as comparisons, a maximum over a row is not vectorised (24 times slower).
 maximum = _extremum("llvm.maximum")
 minimum = _extremum("llvm.minimum")
+
+
+@intrinsic
+def prefetch(typingctx, address):
+    """Has the line of memory at an address brought into the cache; of any address, nothing fails."""
+
+    def codegen(context, builder, signature, args):
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        hints = [ir.Constant(number, x) for x in (0, 3, 1)]  # to read, near, data
+        builder.call(function, [builder.inttoptr(args[0], byte), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen

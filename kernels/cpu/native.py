@@ -1,9 +1,9 @@
 """What compiled code needs to work on a program's memory: addresses, the context, calls by address.
 
-A kernel is a C function void(context, row), both addresses of int64 arrays. The context begins with the status and the
-addresses of BLAS; then follow, for each segment, its address and its length in bytes. A row holds the kernel's address,
-the instruction's number and, for each operand, where in the context its segment stands, its byte offset and its shape;
-then the kernel's options.
+A kernel is a C function void(context, row), both addresses of int64 arrays. The context begins with the status, the
+addresses of BLAS and of our own products, and how large these may be; then follow, for each segment, its address and
+its length in bytes. A row holds the kernel's address, the instruction's number and, for each operand, where in the
+context its segment stands, its byte offset and its shape; then the kernel's options.
 """
 
 import numba as nb
@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from gpubp.kernels.cpu.flags import STEPS, jit
 
-STATUS, FAILED_ROW, SGEMM, DGEMM, SEGMENTS = range(5)
+STATUS, FAILED_ROW, SGEMM, DGEMM, STILES, DTILES, LIMIT, SEGMENTS = range(8)
 KERNEL, NUMBER, OPERANDS = range(3)
 OK, BAD_INDEX, NOT_FINITE = range(3)
 
@@ -32,15 +32,16 @@ def pointer(typingctx, address):
 
 
 @intrinsic
-def call(typingctx, kernel, context, row):
-    """Calls the kernel at an address."""
+def call(typingctx, function, *args):
+    """Calls the function of int64 at an address, such as a kernel with the context and its row."""
+    count = len(args)
 
-    def codegen(cgctx, builder, sig, args):
-        kind = ir.FunctionType(ir.VoidType(), [I64, I64]).as_pointer()
-        builder.call(builder.inttoptr(args[0], kind), args[1:])
-        return cgctx.get_dummy_value()
+    def codegen(context, builder, sig, args):
+        kind = ir.FunctionType(ir.VoidType(), [I64] * count).as_pointer()
+        builder.call(builder.inttoptr(args[0], kind), cgutils.unpack_tuple(builder, args[1]))
+        return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 3), codegen
+    return types.void(types.int64, types.UniTuple(types.int64, count)), codegen
 
 
 @jit

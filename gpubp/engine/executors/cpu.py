@@ -10,12 +10,12 @@ from math import prod
 
 import numpy as np
 
-from gpubp.backend.threads import one_blas_thread
+from gpubp.backend.threads import one_blas_thread, training_threads
 from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
-from gpubp.kernels.cpu import compile, generate, interpreter, narrow, native
+from gpubp.kernels.cpu import compile, generate, interpreter, narrow, native, tiles
 from gpubp.kernels.cpu.gemm import blas_address
 from gpubp.kernels.description import Array, Written
 from gpubp.ops.registry import REGISTRY
@@ -41,12 +41,20 @@ def _source(instruction: Instruction, kernel) -> str:
     return generate.text(kernel)
 
 
+def _products(program: Program) -> list[Instruction]:
+    return [i for part in program.parts for i in part.code if i.op is REGISTRY["matmul"]]
+
+
 def _largest_product(program: Program) -> int:
     """The multiplications of the largest matrix product."""
     rows = program.layout.rows
-    products = [i for part in program.parts for i in part.code if i.op is REGISTRY["matmul"]]
-    shapes = [(at(i.inputs[0].dims, rows), at(i.outputs[0].dims, rows), i.attrs["ta"]) for i in products]
+    shapes = [(at(i.inputs[0].dims, rows), at(i.outputs[0].dims, rows), i.attrs["ta"]) for i in _products(program)]
     return max((prod(c[-2:]) * a[-2 if ta else -1] for a, c, ta in shapes), default=0)
+
+
+def _own_products() -> int:
+    """The multiplications up to which a product is not left to BLAS: larger ones are where it has several threads."""
+    return SINGLE if training_threads() > 1 else np.iinfo(np.int64).max
 
 
 @cache
@@ -82,6 +90,9 @@ class CPU:
         self.tables: dict[tuple, Table] = {}
         self.context = np.zeros(native.SEGMENTS + 2 * len(self.segments), np.int64)
         self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
+        for dtype, position in {"float32": native.STILES, "float64": native.DTILES}.items():
+            if any(i.outputs[0].dtype == dtype for i in _products(program)):
+                self.context[position] = compile.address(tiles.text(dtype))
         self._set_context(program.layout.sizes)
         self.arguments = np.zeros(interpreter.DONE + 1, np.int64)
         self._run = SIGNATURE(compile.address(RUN))
@@ -107,6 +118,7 @@ class CPU:
         """
         table = self._table(rows, None)
         self._set_context(self.callers)
+        self.context[native.LIMIT] = _own_products()
         arguments = np.array(self._arguments(table, table.starts, table.guard, table.moves[:0], 1), np.int64)
         run, status, context, places = self._run, self.context, self.context.ctypes.data, arguments.ctypes.data
 
@@ -151,6 +163,7 @@ class CPU:
         self.context[native.STATUS] = native.OK
         self._set_context(self.callers)
         self.arguments[:] = self._arguments(table, starts, guard, moves, steps)
+        self.context[native.LIMIT] = _own_products()
         start = time.perf_counter()
         with one_blas_thread() if self._small else nullcontext():
             self._run(self.context.ctypes.data, self.arguments.ctypes.data)
