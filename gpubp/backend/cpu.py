@@ -10,7 +10,7 @@ class CPUDevice:
 
     name = "cpu"
     align = 64
-    epilogues = False
+    epilogues = True
     precisions = frozenset({"float32", "float64"})
 
     @property

@@ -64,46 +64,56 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
     if m == 1 and n >= WIDE and not ta and not tb and count == 1 and scale == 1 and keep == 0:
         _row(a[0], b, c[0])
         return
-    own = scale == 1 and (keep == 0 or keep == 1) and m * n * k <= ctx[LIMIT]
-    if own and tiles.suits(c.itemsize, m, n, k, ldb, ta, tb):
-        for batch in range(count):
-            place = c.ctypes.data + batch * stride_c * c.itemsize
-            call(
-                ctx[STILES] if c.itemsize == 4 else ctx[DTILES],
-                a.ctypes.data + batch * stride_a * c.itemsize,
-                lda,
-                b.ctypes.data + batch * stride_b * c.itemsize,
-                ldb,
-                place,
-                ldc,
-                m,
-                n,
-                k,
-                ta,
-                tb,
-                place if keep else 0,
-                ldc * c.itemsize,
-                0,
-            )
-        return
-    blas = ctx[SGEMM] if c.itemsize == 4 else ctx[DGEMM]
+    by_tiles = scale == 1 and (keep == 0 or keep == 1) and _suits(ctx, c, m, n, k, ldb, ta, tb)
     for batch in range(count):
-        call_gemm(
-            blas,
-            ord("T") if tb else ord("N"),
-            ord("T") if ta else ord("N"),
-            n,
-            m,
-            k,
-            scale,
-            b.ctypes.data + batch * stride_b * c.itemsize,
-            ldb,
-            a.ctypes.data + batch * stride_a * c.itemsize,
-            lda,
-            keep,
-            c.ctypes.data + batch * stride_c * c.itemsize,
-            ldc,
-        )
+        size = c.itemsize
+        left, right = a.ctypes.data + batch * stride_a * size, b.ctypes.data + batch * stride_b * size
+        result = c.ctypes.data + batch * stride_c * size
+        if by_tiles:
+            start = result if keep else 0
+            call(_tiles(ctx, c), left, lda, right, ldb, result, ldc, m, n, k, ta, tb, start, ldc * size, 0)
+        else:
+            call_gemm(
+                ctx[SGEMM] if size == 4 else ctx[DGEMM],
+                ord("T") if tb else ord("N"),
+                ord("T") if ta else ord("N"),
+                n,
+                m,
+                k,
+                scale,
+                right,
+                ldb,
+                left,
+                lda,
+                keep,
+                result,
+                ldc,
+            )
+
+
+@jit
+def gemm_bias(ctx, row, a, b, bias, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc, relu):
+    """C = op(A) op(B) + bias, a number a column, then its ReLU if `relu` is not 0. `count` is 1, and `beta` 0."""
+    if c.itemsize in (4, 8) and m > 1 and _suits(ctx, c, m, n, k, ldb, ta, tb):
+        left, right, result = a.ctypes.data, b.ctypes.data, c.ctypes.data
+        call(_tiles(ctx, c), left, lda, right, ldb, result, ldc, m, n, k, ta, tb, bias.ctypes.data, 0, relu)
+        return
+    gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc)
+    for i in range(m):
+        for j in range(n):
+            total = c[i, j] + bias[j]
+            c[i, j] = 0 if relu and total <= 0 else total
+
+
+@jit
+def _suits(ctx, c, m, n, k, ldb, ta, tb):
+    return m * n * k <= ctx[LIMIT] and tiles.suits(c.itemsize, m, n, k, ldb, ta, tb)
+
+
+@jit
+def _tiles(ctx, c):
+    """The address of `tiles.product` for a dtype."""
+    return ctx[STILES] if c.itemsize == 4 else ctx[DTILES]
 
 
 @jit

@@ -1,8 +1,9 @@
-"""The floor: of gpubp's own program the matrix products alone, by the same BLAS in the same compiled loop."""
+"""The floor: of gpubp's own program the matrix products alone, by BLAS, in the same compiled loop."""
 
 from dataclasses import replace
 
 from gpubp.engine.executors import executor_class
+from gpubp.engine.executors.cpu import CPU
 
 from .base import UnableError
 from .own import Gpubp
@@ -23,6 +24,8 @@ class Products(Gpubp):
             raise UnableError(f"the program holds {found} products by themselves, not {wanted}: the rest is fused")
         alone = replace(program, parts=parts, moving={})
         self.executor = executor_class("auto", store.device)(alone, store.device, store)
+        if isinstance(self.executor, CPU):
+            self.executor.own_products = False
         self.executor.memory.bind(x=problem.x, y=problem.y, order=problem.order)
 
     def epoch(self):

@@ -36,7 +36,7 @@ def step(document: Document) -> list[Block]:
     for threads in sorted({cell["threads"] for cell in cells}):
         chosen = [cell for cell in cells if cell["threads"] == threads]
         text = "Time of a step, and in brackets the multiple of gpubp's in the same rounds. Products: the floor, the "
-        text += "matrix products of the same program by the same BLAS, alone."
+        text += "matrix products of the same program by BLAS, alone."
         busy = "The same by the time that a process's threads were running: where other work takes turns with the "
         busy += "contenders, the wall clock shows whom the scheduler favoured, and this one is to be believed."
         heading = f"A training step, {threads} thread{'s' if threads > 1 else ''}"

@@ -42,7 +42,9 @@ def _source(instruction: Instruction, kernel) -> str:
 
 
 def _products(program: Program) -> list[Instruction]:
-    return [i for part in program.parts for i in part.code if i.op is REGISTRY["matmul"]]
+    """The matrix products; of those with an epilogue the first half."""
+    first = [i.halves[0] if i.halves else i for part in program.parts for i in part.code]
+    return [i for i in first if i.op is REGISTRY["matmul"]]
 
 
 def _largest_product(program: Program) -> int:
@@ -52,7 +54,7 @@ def _largest_product(program: Program) -> int:
     return max((prod(c[-2:]) * a[-2 if ta else -1] for a, c, ta in shapes), default=0)
 
 
-def _own_products() -> int:
+def _largest_own() -> int:
     """The multiplications up to which a product is not left to BLAS: larger ones are where it has several threads."""
     return SINGLE if training_threads() > 1 else np.iinfo(np.int64).max
 
@@ -82,6 +84,8 @@ class CPU:
         device: where the memory is.
         store: the variables' memory; None if the program has none.
     """
+
+    own_products = True  # whether products may be computed by tiles; else all are BLAS's
 
     def __init__(self, program: Program, device, store=None):
         self.program, self.memory = program, Memory(program, device, store)
@@ -118,7 +122,7 @@ class CPU:
         """
         table = self._table(rows, None)
         self._set_context(self.callers)
-        self.context[native.LIMIT] = _own_products()
+        self.context[native.LIMIT] = _largest_own() if self.own_products else 0
         arguments = np.array(self._arguments(table, table.starts, table.guard, table.moves[:0], 1), np.int64)
         run, status, context, places = self._run, self.context, self.context.ctypes.data, arguments.ctypes.data
 
@@ -163,7 +167,7 @@ class CPU:
         self.context[native.STATUS] = native.OK
         self._set_context(self.callers)
         self.arguments[:] = self._arguments(table, starts, guard, moves, steps)
-        self.context[native.LIMIT] = _own_products()
+        self.context[native.LIMIT] = _largest_own() if self.own_products else 0
         start = time.perf_counter()
         with one_blas_thread() if self._small else nullcontext():
             self._run(self.context.ctypes.data, self.arguments.ctypes.data)

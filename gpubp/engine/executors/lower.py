@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gpubp.engine.epilogues import epilogue
 from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.plan import Operand
 from gpubp.engine.region import AFTER, Kind, Region
@@ -20,6 +21,8 @@ class Lowered:
 
 def lower(instruction: Instruction, places: dict, rows: int) -> Lowered:
     """The kernel of an instruction for a number of rows, which changes extents alone."""
+    if instruction.halves:
+        return _with_epilogue(instruction, places, rows)
     if instruction.region:
         return _Loop(instruction, instruction.region, places).lowered(rows)
     if instruction.op.kernel:
@@ -41,6 +44,18 @@ def _written(i: Instruction, places, rows) -> Lowered:
     operands = tuple((places[base(x)], view) for x, view in zip(ends, views, strict=True))
     arrays = tuple(_array(place, view) for place, view in operands)
     return Lowered(d.Written(arrays, i.op.kernel, len(options)), operands, tuple(options))
+
+
+def _with_epilogue(i: Instruction, places, rows) -> Lowered:
+    """A product that takes up its bias and perhaps the ReLU."""
+    product, reader = i.halves
+    one = lower(product, places, rows)
+    a, b, c = one.operands
+    bias = places[base(i.inputs[-1])]
+    operands = (a, b, (bias, c[1][1:]), c)
+    arrays = tuple(_array(place, view) for place, view in operands)
+    options = (*one.options, int(epilogue(reader) == "relu_bias"))
+    return Lowered(d.Written(arrays, "gemm.gemm_bias", len(options)), operands, options)
 
 
 def _nest(i: Instruction, places, rows) -> Lowered:
