@@ -48,12 +48,18 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._confine(threads)
         settings = {"contender": contender, "task": task, "case": asdict(case), "problem": str(problem)}
         try:
             self.start = self.ask(settings | {"options": options})
         except BaseException:
             self.__exit__()
             raise
+
+    def _confine(self, threads: int):
+        """To as many processors as it may have threads: not all libraries keep to what the environment says."""
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self.process.pid, sorted(os.sched_getaffinity(0))[-threads:])
 
     @property
     def missing(self) -> str | None:
