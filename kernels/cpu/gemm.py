@@ -49,17 +49,10 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
     """
     dtype = c.dtype.type
     scale, keep = dtype(double(alpha)), dtype(double(beta))
-    whole = dtype(0.5) == 0  # of integers, which BLAS does not know
-    if whole or (m * n * k <= SMALL and scale == 1 and keep == 0):
+    if _by_element(c, m, n, k) and scale == 1 and keep == 0:
         for batch in range(count):
-            _small(
-                _matrix(a, batch * stride_a, k if ta else m),
-                _matrix(b, batch * stride_b, n if tb else k),
-                _matrix(c, batch * stride_c, m),
-                k,
-                ta,
-                tb,
-            )
+            left, right = _matrix(a, batch * stride_a, k if ta else m), _matrix(b, batch * stride_b, n if tb else k)
+            _small(left, right, right[0, :0], _matrix(c, batch * stride_c, m), k, ta, tb, 0)
         return
     if m == 1 and n >= WIDE and not ta and not tb and count == 1 and scale == 1 and keep == 0:
         _row(a[0], b, c[0])
@@ -94,15 +87,23 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
 @jit
 def gemm_bias(ctx, row, a, b, bias, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc, relu):
     """C = op(A) op(B) + bias, a number a column, then its ReLU if `relu` is not 0. `count` is 1, and `beta` 0."""
-    if c.itemsize in (4, 8) and m > 1 and _suits(ctx, c, m, n, k, ldb, ta, tb):
+    if _by_element(c, m, n, k):
+        _small(a, b, bias, c, k, ta, tb, relu)
+    elif m > 1 and _suits(ctx, c, m, n, k, ldb, ta, tb):
         left, right, result = a.ctypes.data, b.ctypes.data, c.ctypes.data
         call(_tiles(ctx, c), left, lda, right, ldb, result, ldc, m, n, k, ta, tb, bias.ctypes.data, 0, relu)
-        return
-    gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc)
-    for i in range(m):
-        for j in range(n):
-            total = c[i, j] + bias[j]
-            c[i, j] = 0 if relu and total <= 0 else total
+    else:
+        gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc)
+        for i in range(m):
+            for j in range(n):
+                total = c[i, j] + bias[j]
+                c[i, j] = 0 if relu and total <= 0 else total
+
+
+@jit
+def _by_element(c, m, n, k):
+    """Whether a product is computed here element by element: a small one, or of integers, which BLAS does not know."""
+    return m * n * k <= SMALL or c.dtype.type(0.5) == 0
 
 
 @jit
@@ -140,11 +141,11 @@ def _matrix(stacked, begin, rows):
 
 
 @ordered
-def _small(a, b, c, k, ta, tb):
-    """C = op(A) op(B), element by element: sums too short for vectors, which only cost to set up."""
+def _small(a, b, bias, c, k, ta, tb, relu):
+    """C = op(A) op(B) + bias, then its ReLU, by element: vectors cost more to set up. An empty bias is none."""
     for i in range(c.shape[0]):
         for j in range(c.shape[1]):
-            total = c.dtype.type(0)
+            total = bias[j] if bias.shape[0] else c.dtype.type(0)
             for p in range(k):
                 total += (a[p, i] if ta else a[i, p]) * (b[j, p] if tb else b[p, j])
-            c[i, j] = total
+            c[i, j] = 0 if relu and total <= 0 else total
