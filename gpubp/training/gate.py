@@ -8,8 +8,9 @@ class Gate:
     """Readers together, a writer alone. The thread of a writer may come in again, as either."""
 
     def __init__(self):
-        self._turn = threading.Condition()
-        self._readers, self._writer, self._depth = 0, None, 0
+        self._mutex = threading.Lock()
+        self._turn = threading.Condition(self._mutex)
+        self._readers, self._writer, self._depth, self._waiting = 0, None, 0, 0
 
     @contextmanager
     def shared(self):
@@ -17,7 +18,7 @@ class Gate:
         with self._turn:
             mine = self._writer == threading.get_ident()
             while self._writer is not None and not mine:
-                self._turn.wait()
+                self._wait()
             self._readers += not mine
         try:
             yield
@@ -28,7 +29,7 @@ class Gate:
 
     def enter(self) -> bool:
         """Comes in as a reader if nobody writes; whether it has. `leave` must follow then."""
-        with self._turn:
+        with self._mutex:
             if self._writer is not None:
                 return False
             self._readers += 1
@@ -36,9 +37,9 @@ class Gate:
 
     def leave(self):
         """Goes out again after `enter`."""
-        with self._turn:
+        with self._mutex:
             self._readers -= 1
-            if not self._readers:
+            if self._waiting and not self._readers:
                 self._turn.notify_all()
 
     @contextmanager
@@ -47,7 +48,7 @@ class Gate:
         me = threading.get_ident()
         with self._turn:
             while self._writer not in (None, me) or (self._readers and self._writer != me):
-                self._turn.wait()
+                self._wait()
             self._writer, self._depth = me, self._depth + 1
         try:
             yield
@@ -57,3 +58,11 @@ class Gate:
                 if not self._depth:
                     self._writer = None
                 self._turn.notify_all()
+
+    def _wait(self):
+        """Until somebody goes out."""
+        self._waiting += 1
+        try:
+            self._turn.wait()
+        finally:
+            self._waiting -= 1

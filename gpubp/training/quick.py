@@ -18,9 +18,12 @@ KEPT = 16  # shapes of batches that a model is ready for
 
 def key_of(*arrays):
     """What tells batches of one kind from others; None where there is something else than NumPy's arrays."""
-    if all(type(a) is np.ndarray for a in arrays):
-        return tuple((a.shape, a.dtype.char) for a in arrays)
-    return None
+    key = []
+    for a in arrays:  # a loop, since every microsecond counts here
+        if type(a) is not np.ndarray:
+            return None
+        key.append((a.shape, a.dtype.char))
+    return tuple(key)
 
 
 def suits(key, rows) -> bool:
@@ -51,7 +54,10 @@ class _Bound:
         store = self.store
         if store is None or store.device is not current_device():
             return True
-        return any(v.store is not store for v in self.variables)
+        for v in self.variables:
+            if v.store is not store:
+                return True
+        return False
 
 
 class Prediction(_Bound):
@@ -67,6 +73,7 @@ class Prediction(_Bound):
     def __init__(self, runner: loop.Runner, variables: list, rows, gate):
         super().__init__(runner, variables, rows)
         self.gate, self.turn = gate, threading.Lock()
+        self.lone = not isinstance(runner.structure, list | tuple | dict)
 
     def __call__(self, x: np.ndarray):
         """The outputs; None where it can't be done now: the model has changed, or another thread is at it."""
@@ -78,7 +85,8 @@ class Prediction(_Bound):
             try:
                 self.buffers[0][...] = x
                 if self.again():
-                    return trees.like(self.runner.structure, [out.copy() for out in self.outputs])
+                    copies = [out.copy() for out in self.outputs]
+                    return copies[0] if self.lone else trees.like(self.runner.structure, copies)
                 return None
             finally:
                 self.gate.leave()
