@@ -32,6 +32,7 @@ WORKSPACE = 32 << 20  # bytes for each queue; what NVIDIA recommends for its new
 
 # cudaDataType_t and cublasComputeType_t. "tf32" rounds what float32 products multiply to ten bits of fraction.
 TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}
+HALVES = ("bfloat16", "float16")
 COMPUTE = {"float32": 68, "float64": 70, "float16": 68, "bfloat16": 68, "tf32": 77}
 SCALE = {68: 0, 70: 1, 77: 0}  # the type of alpha and beta, by that in which is computed
 TRANSPOSED = {False: 0, True: 1}  # cublasOperation_t
@@ -136,13 +137,20 @@ class Descriptor:
             getattr(library(), f"cublasLt{self.kind}Destroy")(self.pointer)
 
 
+def formats(shape: Gemm, dtype: str) -> tuple[str, str]:
+    """Of the factors and of the result of a product, whose result NumPy knows as `dtype`."""
+    if shape.precision not in HALVES:
+        return dtype, dtype
+    return shape.precision, "float32" if dtype == "float32" else shape.precision
+
+
 def compute_type(shape: Gemm, dtype: str) -> int:
-    """In what a product of matrices of a dtype is computed: of float32, as precisely as is asked for."""
+    """In what a product is computed whose factors are of a format: of float32, as precisely as is asked for."""
     return COMPUTE["tf32" if dtype == "float32" and shape.precision == "tf32" else dtype]
 
 
 def operation(shape: Gemm, dtype: str, bias: int = 0) -> Descriptor:
-    """The descriptor of a product; `bias` is the address of a vector of n elements, which each row gets added."""
+    """The descriptor of a product of such factors; `bias` is the address of n elements, which each row gets added."""
     compute = compute_type(shape, dtype)
     found = Descriptor("MatmulDesc", compute, SCALE[compute])
     found.set(DESC_TRANSA, c_int32(TRANSPOSED[shape.tb]))
@@ -180,8 +188,10 @@ class Product:
     """A product of matrices with the algorithm that cuBLASLt has chosen for it. Raises ProductError if it has none."""
 
     def __init__(self, handle, shape: Gemm, dtype: str, alignments, bias: int = 0):
-        self.operation = operation(shape, dtype, bias)
-        self.matrices = [matrix(layout, dtype, shape.count) for layout in layouts(shape)]
+        factors, result = formats(shape, dtype)
+        self.operation = operation(shape, factors, bias)
+        of = (factors, factors, result)
+        self.matrices = [matrix(x, form, shape.count) for x, form in zip(layouts(shape), of, strict=True)]
         number = c_double if dtype == "float64" else c_float
         self.alpha, self.beta = number(shape.alpha), number(shape.beta)
         self.algorithm = self._chosen(handle, alignments)

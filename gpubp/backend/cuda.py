@@ -29,7 +29,6 @@ class CUDADevice:
 
     align = 256
     epilogues = True
-    precisions = frozenset({"float32", "float64", "tf32"})
 
     @property
     def setting(self) -> str:
@@ -42,7 +41,8 @@ class CUDADevice:
         self.cupy, self.number, self.name = cupy, number, f"cuda:{number}"
         self.kernels: dict = {}
         with cupy.cuda.Device(number) as device:
-            self.target = nvrtc.target(int(device.compute_capability))
+            capability = int(device.compute_capability)
+            self.target, self.precisions = nvrtc.target(capability), _precisions(capability)
             self.queues = [cupy.cuda.Stream(non_blocking=True) for _ in range(2)]
             self.queue = self.queues[0]
             self.products = Products()
@@ -153,6 +153,12 @@ class CUDADevice:
     def _current(self):
         with self.cupy.cuda.Device(self.number) as device, self.queue:
             yield device
+
+
+def _precisions(capability: int) -> frozenset[str]:
+    """What tensor cores multiply: from 7.0 on float16, from 8.0 on the others, too."""
+    known = {"float32": 0, "float64": 0, "float16": 70, "bfloat16": 80, "tf32": 80}
+    return frozenset(name for name, first in known.items() if capability >= first)
 
 
 def count() -> int:

@@ -43,9 +43,9 @@ class Gemm:
     """C = alpha op(A) op(B) + beta C of row-major matrices, `count` times at strides counted in elements.
 
     op(A) is m by k and op(B) k by n; `ta` and `tb` say which of A and B are transposed; ld are elements from row to
-    row. The numbers stand in the order of the op's options. `precision` is what float32
-    factors may be rounded to, as the op has it: a device that does not do so takes them as they are. `epilogue` says
-    what is done to the result before it is stored: "bias", a row is added to each of its rows, or "relu_bias", of that
+    row. The numbers stand in the order of the op's options. `precision` is "tf32" where float32 factors may be rounded
+    so, which a device that does not do it leaves out. It is "bfloat16" or "float16" where A and B are in that format;
+    C is float32 then, or in the same format if its elements have two bytes. `epilogue` says what is done to the result before it is stored: "bias", a row is added to each of its rows, or "relu_bias", of that
     the ReLU is taken.
     """
 
@@ -91,7 +91,10 @@ class Accelerator(Device, Protocol):
         """Whether the device has a way to compute this product."""
 
     def gemm(self, a, b, c, shape: Gemm, bias=None):
-        """Queues a product of float32 or float64 matrices, which it `takes`."""
+        """Queues a product of float32, float64 or, as `Gemm` has it, half precision matrices, which it `takes`.
+
+        Those of half precision are added up in float32. What is added as `bias` is of C's format.
+        """
 
     def branch(self) -> AbstractContextManager:
         """Where what is queued may run beside what the first queue gets from now on."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from gpubp.engine.region import Kind, Region, lay_out
 from gpubp.engine.trace import Symbol, needed
+from gpubp.ops.registry import REGISTRY
 
 LARGEST = 64  # steps of a region: compiling one twice as large takes more than twice the time
 
@@ -67,6 +68,14 @@ def fuse(instructions: list[Instruction], roots) -> list[Instruction]:
 def alone(instructions: list[Instruction], roots) -> list[Instruction]:
     """The unfused program: each instruction by itself."""
     return Groups(instructions).instructions({base(r) for r in roots})
+
+
+def copied(symbol: Symbol) -> Instruction:
+    """Copies a value into a new symbol, which common subexpressions do not merge with another copy."""
+    rule, attrs = REGISTRY["broadcast_to"], {"shape": symbol.dims}
+    copy = Symbol(symbol.graph, symbol.dims, symbol.dtype, op=rule, inputs=(symbol,), attrs=attrs)
+    (instruction,) = alone([Instruction(rule, copy.inputs, (copy,), attrs)], [copy])
+    return instruction
 
 
 def _fusable(instruction) -> bool:

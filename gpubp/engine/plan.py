@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from gpubp.engine.epilogues import with_epilogues
-from gpubp.engine.fuse import Instruction, alone, as_instructions, base, fuse
+from gpubp.engine.fuse import Instruction, alone, as_instructions, base, copied, fuse
+from gpubp.engine.halves import HALVES, Halves
 from gpubp.engine.trace import Symbol
-from gpubp.ops.registry import REGISTRY
 from gpubp.ops.shapes import Shape, at, size
 
 PARAMS, STATE, GRADS, SUMS, WORK, DATA, SCALARS = (
@@ -27,13 +28,20 @@ class Operand:
     """Where a value lies: byte offset in a segment, dtype, shape.
 
     Segments beside those above are arrays of the caller, named by the program; their first dimension is None where
-    their length is not known.
+    their length is not known. `half` names the format in which float32 values are kept in two bytes each; `dtype` is
+    then what NumPy has for them.
     """
 
     segment: str
     offset: int
     dtype: np.dtype
     shape: Shape
+    half: str | None = None
+
+    @property
+    def number(self) -> str:
+        """What kernels find there, by its name."""
+        return self.half or self.dtype.name
 
     def bytes(self, rows: int) -> int:
         return size(at(self.shape, rows)) * self.dtype.itemsize
@@ -50,12 +58,14 @@ class Operand:
 class Layout:
     """Hands out the bytes of segments, for at most `rows` rows.
 
-    `epilogues` says whether the device's products take up what `engine.epilogues` joins with them.
+    `epilogues` says whether the device's products take up what `engine.epilogues` joins with them, `precisions` what
+    they can be computed in.
     """
 
     rows: int
     align: int = 64
     epilogues: bool = False
+    precisions: frozenset[str] = frozenset()
     sizes: dict[str, int] = field(default_factory=dict)
     constants: list[tuple[Operand, object]] = field(default_factory=list)
 
@@ -100,10 +110,12 @@ def plan(name: str, assigned: Iterable[tuple[Operand, Symbol]], layout: Layout, 
     code = fuse(graph, roots) if fused else alone(graph, roots)
     if fused and layout.epilogues:
         code = with_epilogues(code, roots)
-    part = Part(name, graph, targets, code, {}, 0)
+    halves = Halves(code, {base(r) for r in roots}, layout.precisions, PARAMS)
+    part = Part(name, graph, targets, halves.code, {}, 0)
+    _place_weights(part, halves, layout)
     _place_inputs(part, layout)
     _settle(part, layout.rows)
-    _allocate(part, layout)
+    _allocate(part, halves.kept, layout)
     return part
 
 
@@ -113,24 +125,33 @@ def _own_values(assigned) -> list[tuple[Operand, Symbol]]:
     targets = []
     for operand, symbol in assigned:
         if base(symbol).op is None or base(symbol) in owned:
-            symbol = _copy(symbol)
+            symbol = copied(symbol).outputs[0]
         owned.add(base(symbol))
         targets.append((operand, symbol))
     return targets
 
 
-def _copy(symbol: Symbol) -> Symbol:
-    """A new symbol of the same value, which common subexpressions do not merge with another copy."""
-    rule = REGISTRY["broadcast_to"]
-    attrs = {"shape": symbol.dims}
-    return Symbol(symbol.graph, symbol.dims, symbol.dtype, op=rule, inputs=(symbol,), attrs=attrs)
+def _place_weights(part: Part, halves: Halves, layout: Layout):
+    """Copies the weights that products take in half precision, all of a format by one instruction before the rest."""
+    for half, weights in halves.weights.items():
+        begin = min(w.place.offset for w in weights)
+        end = max(w.place.offset + w.place.bytes(1) for w in weights)
+        whole = next(iter(weights))
+        flat = replace(whole.place, offset=begin, shape=((end - begin) // whole.dtype.itemsize,))
+        copy = copied(whole.graph.input(flat))
+        segment, shadow = f"{half} {PARAMS}", partial(replace, dtype=HALVES[half], half=half)
+        part.places[copy.outputs[0]] = shadow(flat, segment=segment, offset=begin // 2)
+        for w, short in weights.items():
+            part.places[short] = shadow(w.place, segment=segment, offset=w.place.offset // 2)
+        layout.reserve(segment, end // 2)
+        part.code.insert(0, copy)
 
 
 def _place_inputs(part: Part, layout: Layout):
     """Places of what the part does not compute: inputs where they lie, constants where they will be put."""
     symbols = {base(x) for i in part.code for x in i.inputs}
     for symbol in sorted(symbols, key=lambda s: s.index):
-        if symbol.op is None:
+        if symbol.op is None and symbol not in part.places:
             part.places[symbol] = symbol.place or layout.constant(symbol)
 
 
@@ -169,20 +190,19 @@ def _same_place(a: Operand, b: Operand) -> bool:
 
 
 def _copy_into(place, value, part) -> Instruction:
-    copy = _copy(value)
-    part.places[copy] = place
-    (instruction,) = alone([Instruction(copy.op, copy.inputs, (copy,), copy.attrs)], [copy])
-    return instruction
+    copy = copied(value)
+    part.places[copy.outputs[0]] = place
+    return copy
 
 
-def _allocate(part: Part, layout: Layout):
+def _allocate(part: Part, halves: dict[Symbol, str], layout: Layout):
     """Gives places in `work` by lifetime: in the order of their making or the largest first, whichever takes less."""
-    blocks = _blocks(part, layout)
+    blocks = _blocks(part, halves, layout)
     orders = (blocks, sorted(blocks, key=lambda block: -block.need))
     part.work, offsets = min((_packed(order) for order in orders), key=lambda packed: packed[0])
     for block in blocks:
         for x in block.values:
-            part.places[x] = Operand(WORK, offsets[block], x.dtype, x.dims)
+            part.places[x] = _in_work(x, halves, offsets[block])
     for product, whole in ((i.halves[0].outputs[0], i.outputs[0]) for i in part.code if i.halves):
         # What one half hands to the other is never there, unless they run one by one.
         part.places[product] = replace(part.places[whole], shape=product.dims)
@@ -199,7 +219,12 @@ class _Block:
     dies: int
 
 
-def _blocks(part: Part, layout: Layout) -> list[_Block]:
+def _in_work(x: Symbol, halves: dict[Symbol, str], offset: int = 0) -> Operand:
+    half = halves.get(x)
+    return Operand(WORK, offset, HALVES[half] if half else x.dtype, x.dims, half)
+
+
+def _blocks(part: Part, halves: dict[Symbol, str], layout: Layout) -> list[_Block]:
     """What is to be placed. An output may take the place of an input that is read no more."""
     last = {base(x): k for k, i in enumerate(part.code) for x in i.inputs}
     found: dict[Symbol, _Block] = {}
@@ -207,20 +232,20 @@ def _blocks(part: Part, layout: Layout) -> list[_Block]:
         for out in (*i.outputs, *i.scratch):
             if out in part.places:
                 continue
-            block = _inherited(out, i, k, last, found) if i.region else None
+            block = _inherited(out, i, k, last, found, halves) if i.region else None
             if block is None:
-                need = layout.up(Operand(WORK, 0, out.dtype, out.dims).bytes(layout.rows))
+                need = layout.up(_in_work(out, halves).bytes(layout.rows))
                 block = _Block([], need, k, k)
             block.values.append(out)
             block.dies, found[out] = last.get(out, k), block
     return list(dict.fromkeys(found.values()))
 
 
-def _inherited(out, instruction, k, last, found) -> _Block | None:
+def _inherited(out, instruction, k, last, found, halves) -> _Block | None:
     """The place of an input of the same size that dies here, taken over from it."""
     for x in instruction.inputs:
         dies = x in found and found[x].values[-1] is x and last[x] == k and size(x.dims) == size(out.dims)
-        if dies and out in set(instruction.outputs) and instruction.region.may_overwrite(out, x):
+        if dies and halves.get(x) == halves.get(out) and out in set(instruction.outputs) and instruction.region.may_overwrite(out, x):
             return found[x]
     return None
 

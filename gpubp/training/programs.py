@@ -99,7 +99,7 @@ class Builder:
 
     def __init__(self, model, store: Store, batch_size: int):
         self.model, self.store = model, store
-        self.layout = Layout(batch_size, store.device.align, store.device.epilogues)
+        self.layout = Layout(batch_size, store.device.align, store.device.epilogues, store.device.precisions)
         for segment, n in store.layout.sizes.items():
             self.layout.reserve(segment, n)
         self.layout.reserve(GRADS, self.layout.sizes["params"])

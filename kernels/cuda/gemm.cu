@@ -1,4 +1,4 @@
-// Matrix products that the library does not take: of integers.
+// Matrix products that the library does not take: of integers, and whatever else it refuses.
 
 template <class A, class B, class C>
 __device__ void gemm(i64* ctx, i64 row, A a, B b, C c, i64 m, i64 n, i64 k, i64 lda, i64 ldb, i64 ldc, i64 ta, i64 tb,
@@ -6,7 +6,7 @@ __device__ void gemm(i64* ctx, i64 row, A a, B b, C c, i64 m, i64 n, i64 k, i64 
   const double scale = __longlong_as_double(alpha), keep = __longlong_as_double(beta);
   for (i64 at = thread_number(); at < count * m * n; at += thread_count()) {
     const i64 batch = at / (m * n), i = at % (m * n) / n, j = at % n;
-    typename C::element total = 0;
+    typename Wide<typename C::element>::type total = 0;
     for (i64 p = 0; p < k; p++) {
       const auto left = a.data[batch * stride_a + (ta ? p * lda + i : i * lda + p)];
       total += left * b.data[batch * stride_b + (tb ? j * ldb + p : p * ldb + j)];

@@ -33,7 +33,10 @@ TYPE = {
     "uint16": "u16",
     "uint32": "u32",
     "uint64": "u64",
+    "bfloat16": "bf16",
+    "float16": "f16",
 }
+HALVES = ("bfloat16", "float16")  # formats of memory: what is read of them is a float32
 ELEMENT = {"SCALAR": "0", "ROW": "c", "COLUMN": "r", "FULL": "r * columns + c"}
 COMBINE = {"sum": "Sum()", "max": "Max()", "min": "Min()"}
 HEAD = ["i64* ctx", "i64 stop", "i64 row"]
@@ -149,6 +152,7 @@ class _LoopText:
         self.home = {a.value: f"a{a.array}[{ELEMENT[a.kind]}]" for a in (*loop.loads, *loop.stores)}
         self.home |= {a.value: f"s{a.value}[c]" for a in loop.spills}
         self.within = {a.value for a in (*loop.loads, *loop.stores, *loop.spills) if a.kind in ("FULL", "ROW")}
+        self.short = {a.value for a in (*loop.loads, *loop.stores) if loop.arrays[a.array].dtype in HALVES}
 
     def text(self, name) -> str:
         parameters, lines = _arrays(self.loop.arrays, self.moving, launch.passed(self.loop))
@@ -168,7 +172,7 @@ class _LoopText:
         return [f"const {self._type(a)} v{a.value} = {self.home[a.value]};" for a in loads]
 
     def _type(self, access):
-        return TYPE[self.loop.arrays[access.array].dtype]
+        return "float" if access.value in self.short else TYPE[self.loop.arrays[access.array].dtype]
 
     def steps(self, where, level=None):
         chosen = (s for s in self.computes if s.where == where and level in (None, s.level))
@@ -193,7 +197,8 @@ class _LoopText:
         ]
 
     def _fetch(self, x):
-        return f"const auto v{x} = {'i64(c)' if x in self.numbers else self.home[x]};"
+        of = "float" if x in self.short else "auto"
+        return f"const {of} v{x} = {'i64(c)' if x in self.numbers else self.home[x]};"
 
     def _update(self, s):
         if s.target == "SCALAR":

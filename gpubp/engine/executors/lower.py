@@ -31,7 +31,7 @@ def lower(instruction: Instruction, places: dict, rows: int) -> Lowered:
 
 
 def _array(place: Operand, view: Shape) -> d.Array:
-    return d.Array(place.dtype.name, max(1, len(view)), -1 in view)
+    return d.Array(place.number, max(1, len(view)), -1 in view)
 
 
 def _written(i: Instruction, places, rows) -> Lowered:
@@ -106,7 +106,7 @@ class _Loop:
 
     def _access(self, symbol, home, kind: Kind) -> d.Access:
         place = self.places[home]
-        key = (place.segment, place.offset, place.dtype, kind)
+        key = (place.segment, place.offset, place.number, kind)
         self.arrays.setdefault(key, place)
         return d.Access(self._value(symbol), list(self.arrays).index(key), kind.name)
 

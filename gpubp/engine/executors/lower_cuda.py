@@ -11,6 +11,7 @@ from gpubp.backend.device import Gemm
 from gpubp.engine.epilogues import epilogue
 from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.fuse import Instruction, base
+from gpubp.engine.halves import HALVES
 from gpubp.engine.plan import GRADS, WORK, Operand
 from gpubp.engine.program import Program
 from gpubp.kernels.cuda import generate, source
@@ -139,13 +140,15 @@ class Lowering:
         """
         m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc = one.options
         scales = _float(alpha), _float(beta)
+        first = one.operands[0][0]
+        precision = first.half if first.half or precision in HALVES else precision
         shape = Gemm(m, n, k, lda, ldb, ldc, bool(ta), bool(tb), *scales, count, sa, sb, sc, precision)
         operands: list[Operand] = []
         copies: list[Lowered] = []
         used = 0
         for (place, view), out in zip(one.operands, (False, False, True), strict=True):
             if (place.segment not in (WORK, GRADS)) if out else (place.segment in self.slots):
-                scratch = Operand(SCRATCH, used, place.dtype, (prod(view),))
+                scratch = Operand(SCRATCH, used, place.dtype, (prod(view),), place.half)
                 used += -(-scratch.bytes(self.rows) // ALIGN) * ALIGN
                 copies.append(_copy(scratch, place, prod(view)) if out else _copy(place, scratch, prod(view)))
                 place = scratch
@@ -198,7 +201,7 @@ def _float(bits: int) -> float:
 
 def _copy(source_place: Operand, target: Operand, n: int) -> Lowered:
     """Copies n elements."""
-    arrays = (Array(target.dtype.name, 1),) * 2
+    arrays = (Array(target.number, 1),) * 2
     step = Compute(1, INNER, 0, "{0}", (0,), target.dtype.name)
     kernel: Kernel = Loop(arrays, (Access(0, 0, "FULL"),), (step,), (Access(1, 1, "FULL"),), ())
     return Lowered(kernel, ((source_place, (1, n)), (target, (1, n))), (1, n))

@@ -46,6 +46,8 @@ DTYPES = {
     "u16": "uint16",
     "u32": "uint32",
     "u64": "uint64",
+    "bf16": "uint16",
+    "f16": "float16",
 }
 
 

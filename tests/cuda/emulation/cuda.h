@@ -67,6 +67,12 @@ inline float __int_as_float(int bits) {
   return value;
 }
 
+inline int __float_as_int(float value) {
+  int bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 inline double __longlong_as_double(long long bits) {
   double value;
   memcpy(&value, &bits, sizeof value);

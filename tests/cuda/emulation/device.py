@@ -6,15 +6,44 @@ that it was asked for.
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
+import ml_dtypes
 import numpy as np
 
 from gpubp.backend.device import Gemm
 
 from . import build
 from .build import EmulationError
+
+
+@dataclass(frozen=True)
+class Half:
+    """A format of two bytes: what NumPy keeps it in, and the dtype that knows what these bytes mean."""
+
+    kept: np.dtype
+    dtype: np.dtype
+
+    @property
+    def known(self):
+        """Dtypes of factors and result that are multiplied by the name of the format."""
+        return {(self.kept, self.kept), (self.kept, np.dtype(np.float32))}
+
+    def wide(self, x):
+        """As float32."""
+        return x.view(self.dtype).astype(np.float32) if x is not None and x.dtype == self.kept else x
+
+    def like(self, out, x):
+        """float32 numbers as an array is kept."""
+        return x if out.dtype == np.float32 else x.astype(self.dtype).view(self.kept)
+
+
+HALVES = {
+    "bfloat16": Half(np.dtype(np.uint16), np.dtype(ml_dtypes.bfloat16)),
+    "float16": Half(np.dtype(np.float16), np.dtype(np.float16)),
+}
 
 
 class Array:
@@ -73,7 +102,7 @@ class EmulatedDevice:
 
     align = 256
     epilogues = True
-    precisions = frozenset({"float32", "float64", "tf32"})
+    precisions = frozenset({"float32", "float64", "tf32", *HALVES})
     numbers = count()
 
     def __init__(self, order: int = 0, mode: str = "plain", capacity: int = 1 << 30):
@@ -181,8 +210,10 @@ class EmulatedDevice:
             raise EmulationError("the library does not take this product")
         if (bias is None) != (s.epilogue is None) or (bias is not None and (bias.dtype, bias.size) != (c.dtype, s.n)):
             raise EmulationError(f"the bias of {s.n} columns of {c.dtype} is {bias}")
-        if {a.dtype, b.dtype, c.dtype} not in ({np.dtype(np.float32)}, {np.dtype(np.float64)}):
-            raise EmulationError(f"no product of {a.dtype} and {b.dtype} into {c.dtype}")
+        half = HALVES.get(s.precision)
+        known = {(np.dtype(np.float32),) * 2, (np.dtype(np.float64),) * 2} if half is None else half.known
+        if a.dtype != b.dtype or (a.dtype, c.dtype) not in known:
+            raise EmulationError(f"no product of {a.dtype} and {b.dtype} into {c.dtype} by {s.precision}")
         self.record.append(("gemm", s.m, s.n, s.k, s.epilogue))
 
         def compute():
@@ -192,11 +223,15 @@ class EmulatedDevice:
                 out = _matrix(c, s.ldc, (s.m, s.n), i * s.stride_c)
                 if s.precision == "tf32" and out.dtype == np.float32:
                     left, right = rounded(left), rounded(right)
+                added = None if bias is None else bias.host
+                if half:
+                    left, right, added = map(half.wide, (left, right, added))
                 with np.errstate(all="ignore"):
                     product = s.alpha * ((left.T if s.ta else left) @ (right.T if s.tb else right))
-                    product = product + s.beta * out if s.beta else product
-                    product = product if bias is None else product + bias.host.reshape(-1)
-                    out[...] = np.maximum(product, 0) if s.epilogue == "relu_bias" else product
+                    product = product + s.beta * (half.wide(out) if half else out) if s.beta else product
+                    product = product if bias is None else product + added.reshape(-1)
+                    product = np.maximum(product, 0) if s.epilogue == "relu_bias" else product
+                    out[...] = half.like(out, product) if half else product
 
         self._put(compute)
 
