@@ -142,7 +142,13 @@ def _arrays(model) -> dict[str, np.ndarray]:
         # A variable that has become trainable since the last step begins as it would in the next one.
         first = np.full_like(variable.numpy(), model.optimizer.initial(slot, variable.numpy()), order="C")
         arrays[name] = state.get(f"{slot}/{path}", first)
-    return arrays
+    return arrays | {f"{SLOTS}/{name}": state.get(name, first) for name, first in _numbers(model).items()}
+
+
+def _numbers(model) -> dict[str, np.ndarray]:
+    """What the optimizer keeps beside the arrays of variables, by name, and what it begins from."""
+    first = model.optimizer.numbers if model.optimizer else {}
+    return {name: np.asarray(x, np.float32) for name, x in first.items()}
 
 
 def _slots(model) -> dict[str, tuple[str, str, Any]]:
@@ -393,14 +399,16 @@ def _fill(model: Model, tensors: _Tensors, optimizer: dict | None):
     if not model.iterations and not slots.keys() & tensors.names:
         slots = {}  # saved before the first step
     weights = model.paths()
-    variables = weights | {name: v for name, (_, _, v) in slots.items()}
+    numbers = {f"{SLOTS}/{name}": x for name, x in _numbers(model).items()} if model.iterations else {}
+    variables = weights | {name: v for name, (_, _, v) in slots.items()} | numbers
     surplus = {name for name in tensors.names - variables.keys() if model.compiled or not _is_slot(name)}
     if surplus:
         raise ModelFileError(f"the tensors {sorted(surplus)} belong to nothing in its model")
     arrays = {name: tensors.read(name, variable) for name, variable in variables.items()}
     for path, variable in weights.items():
         variable.assign(arrays[path])
-    model.set_optimizer_state({f"{slot}/{path}": arrays[name] for name, (slot, path, _) in slots.items()})
+    kept = {f"{slot}/{path}": arrays[name] for name, (slot, path, _) in slots.items()}
+    model.set_optimizer_state(kept | {name.removeprefix(f"{SLOTS}/"): arrays[name] for name in numbers})
 
 
 def _is_slot(name: str) -> bool:

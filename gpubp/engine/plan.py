@@ -245,7 +245,12 @@ def _inherited(out, instruction, k, last, found, halves) -> _Block | None:
     """The place of an input of the same size that dies here, taken over from it."""
     for x in instruction.inputs:
         dies = x in found and found[x].values[-1] is x and last[x] == k and size(x.dims) == size(out.dims)
-        if dies and halves.get(x) == halves.get(out) and out in set(instruction.outputs) and instruction.region.may_overwrite(out, x):
+        if (
+            dies
+            and halves.get(x) == halves.get(out)
+            and out in set(instruction.outputs)
+            and instruction.region.may_overwrite(out, x)
+        ):
             return found[x]
     return None
 

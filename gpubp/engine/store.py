@@ -16,10 +16,18 @@ class Store:
         device: where the memory is.
         slots: names of the optimizer's arrays, each as long as `params`.
         initial: what a slot of a variable begins from, of its name and the variable's value. Default 0.
+        numbers: names of what the optimizer keeps once, as float32, and what it begins from. Default none.
     """
 
-    def __init__(self, variables: list[Variable], device, slots: tuple[str, ...] = (), initial=lambda slot, value: 0):
-        self.variables, self.device, self.initial = variables, device, initial
+    def __init__(
+        self,
+        variables: list[Variable],
+        device,
+        slots: tuple[str, ...] = (),
+        initial=lambda slot, value: 0,
+        numbers: dict[str, float] | None = None,
+    ):
+        self.variables, self.device, self.initial, self._first = variables, device, initial, numbers or {}
         self.layout = Layout(rows=1, align=device.align)
         for segment in (PARAMS, STATE):
             self.layout.reserve(segment, 0)
@@ -30,13 +38,16 @@ class Store:
         self.dtype = dtypes.pop()
         self.flat = Operand(PARAMS, 0, self.dtype, (self.layout.sizes[PARAMS] // self.dtype.itemsize,))
         self.slots = {name: self.layout.add(STATE, self.flat.shape, self.dtype) for name in slots}
+        self.numbers = {name: self.layout.add(STATE, (), np.float32) for name in self._first}
         self.buffers = {segment: device.alloc(n) for segment, n in self.layout.sizes.items()}
         for variable, place in self.places.items():
             self._move_in(variable, place)
         self.begin_slots()
 
     def begin_slots(self):
-        """Sets the slots to what they begin from."""
+        """Sets the slots, and what is kept beside them, to what they begin from."""
+        for name, place in self.numbers.items():
+            self.device.copy(self.view(place), self._first[name])
         for slot in self.slots:
             for variable in self.trainable:
                 self.device.copy(self.view(self.slot_of(slot, variable)), self.initial(slot, variable.numpy()))
@@ -59,7 +70,9 @@ class Store:
         return Operand(STATE, self.slots[slot].offset + place.offset, place.dtype, place.shape)
 
     def take_slots(self, old: "Store"):
-        """Copies what an earlier store kept for variables that are trainable in both."""
+        """Copies what an earlier store kept for variables that are trainable in both, and what it kept once."""
+        for name in self.numbers.keys() & old.numbers.keys():
+            self.device.copy(self.view(self.numbers[name]), old.device.download(old.view(old.numbers[name])))
         for slot in self.slots.keys() & old.slots.keys():
             for variable, place in old.places.items():
                 if variable in self.places and PARAMS == place.segment == variable.place.segment:

@@ -14,13 +14,18 @@ from gpubp.optimizers.ftrl import Ftrl
 from gpubp.optimizers.lamb import Lamb
 from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.optimizers.lion import Lion
+from gpubp.optimizers.loss_scale import LossScaleOptimizer
 from gpubp.optimizers.muon import Muon
 from gpubp.optimizers.nadam import Nadam
 from gpubp.optimizers.rmsprop import RMSprop
 from gpubp.optimizers.sgd import SGD
 
 CLASSES: dict[str, type[Optimizer]] = {
-    c.__name__: c for c in (Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, LBFGS, Lamb, Lion, Muon, Nadam, RMSprop, SGD)
+    c.__name__: c
+    for c in (
+        *(Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, LBFGS, Lamb, Lion, LossScaleOptimizer, Muon, Nadam),
+        *(RMSprop, SGD),
+    )
 }
 ALIASES = {name.lower(): c for name, c in CLASSES.items()}
 
@@ -73,6 +78,7 @@ __all__ = [
     "Ftrl",
     "Lamb",
     "Lion",
+    "LossScaleOptimizer",
     "Muon",
     "Nadam",
     "Optimizer",

@@ -48,8 +48,8 @@ class Optimizer(Functional):
         ema_momentum: share of the average that is kept at an update, from 0 to 1. Default 0.99.
         ema_overwrite_frequency: after every so many updates, too, the averages take the place of the weights.
             Default never.
-        loss_scale_factor: what the loss had been multiplied by for `update` and `apply`, which divide by it. `fit`
-            neither multiplies nor divides. Default 1.
+        loss_scale_factor: what the loss is multiplied by before it is differentiated: by `fit`, or by whoever calls
+            `update` and `apply`; all three divide the gradients by it. Default 1.
         gradient_accumulation_steps: how many batches, at least 2, an update takes together. Default 1. Schedules count
             batches; everything else counts updates.
         name: default the class's name in lower case.
@@ -61,6 +61,7 @@ class Optimizer(Functional):
     """
 
     slots: tuple[str, ...] = ()  # names of arrays of the variable's shape that the rule keeps
+    recovers = False  # whether gradients that are not finite are left to it
 
     def __init__(
         self,
@@ -134,6 +135,11 @@ class Optimizer(Functional):
         """The names of all arrays that are kept for each variable."""
         return (*self.slots, AVERAGE) if self.use_ema else self.slots
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The names of what is kept once, beside the slots, and what it begins from."""
+        return {}
+
     def initial(self, slot: str, parameter):
         """What a slot of a variable begins from: a number or an array. Default 0."""
         return parameter if slot == AVERAGE else 0.0
@@ -160,6 +166,17 @@ class Optimizer(Functional):
         """The amount, None where the variable is excluded from weight decay."""
         excluded = any(re.search(name, variable.name) for name in self.weight_decay_exclusions or [])
         return None if excluded else amount
+
+    def loss_scale(self, numbers: dict):
+        """What the loss is multiplied by before it is differentiated: a float, or in ops over the `numbers`."""
+        return self.loss_scale_factor or 1.0
+
+    def due(self, gradients: list):
+        """Whether the gradients are to be used, in ops; None where they always are."""
+
+    def numbers_after(self, due, numbers: dict) -> dict:
+        """The new `numbers`, in ops, from what `due` has answered."""
+        return {}
 
     def shared_factor(self, gradients, share):
         """What all gradients are multiplied by: a share, and less where their norm together is over its limit."""

@@ -28,12 +28,15 @@ class Functional:
     """`init` and `update`, which return what is new, and `apply`, which changes variables."""
 
     all_slots: Any  # these are the optimizer's own
+    numbers: dict[str, float]
     learning_rate: Any
-    loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
     iterations: int
     initial: Callable
     treatment: Callable
+    loss_scale: Callable
+    due: Callable
+    numbers_after: Callable
     shared_factor: Callable
     advance: Callable
     rate_at: Callable
@@ -54,10 +57,11 @@ class Functional:
     def init(self, params) -> dict:
         """The state for nested dicts and lists of float arrays.
 
-        It holds the counts of calls ("step") and of updates, a tree of the structure of `params` for each slot, and
-        where gradients are accumulated their sums ("gradients").
+        It holds the counts of calls ("step") and of updates, a tree of the structure of `params` for each slot, what
+        the optimizer keeps once, and where gradients are accumulated their sums ("gradients").
         """
         state: dict[str, Any] = {"step": np.zeros((), np.int64), "updates": np.zeros((), np.int64)}
+        state |= {name: np.asarray(first, np.float32) for name, first in self.numbers.items()}
         for slot in self.all_slots:
             state[slot] = trees.tree_map(partial(self._first, slot), params)
         if self.gradient_accumulation_steps:
@@ -87,7 +91,13 @@ class Functional:
         found = [(name, np.shape(g)) for name, g in trees.named(grads)]
         if wanted != found:
             raise ValueError(f"gradients must have the names and shapes of the parameters, {wanted}; they have {found}")
-        kept = {"step", "updates", *self.all_slots, *([SUMS] if self.gradient_accumulation_steps else [])}
+        kept = {
+            "step",
+            "updates",
+            *self.numbers,
+            *self.all_slots,
+            *([SUMS] if self.gradient_accumulation_steps else []),
+        }
         if kept != state.keys():
             raise ValueError(f"the state must hold {sorted(kept)}, as init(params) makes it; it holds {sorted(state)}")
 
@@ -96,12 +106,14 @@ class Functional:
         variables = variables or [Leaf(name, dims(p)) for name, p in trees.named(params)]
         old, given = trees.flatten(params), trees.flatten(grads)
         kept = {slot: trees.flatten(state[slot]) for slot in self.all_slots}
-        steps, due = self.gradient_accumulation_steps or 1, None
+        numbers = {name: state[name] for name in self.numbers}
+        steps, complete = self.gradient_accumulation_steps or 1, None
         if steps > 1:
             given = [s + g for s, g in zip(trees.flatten(state[SUMS]), given, strict=True)]
-            due = stages.every(steps, state["step"] + 1)
+            complete = stages.every(steps, state["step"] + 1)
+        due = _both(complete, self.due(given))
         rate = self.rate_at(rate, state["step"])
-        factor = self.shared_factor(given, 1.0 / (steps * (self.loss_scale_factor or 1.0)))
+        factor = self.shared_factor(given, 1.0 / (steps * self.loss_scale(numbers)))
         params_after: list = []
         slots_after: dict[str, list] = {slot: [] for slot in kept}
         for k, variable in enumerate(variables):
@@ -113,8 +125,10 @@ class Functional:
             for slot, values in slots_after.items():
                 values.append(_if(due, changed.get(slot, slots[slot]), slots[slot]))
         after = {slot: trees.like(params, values) for slot, values in slots_after.items()}
-        if due is not None:
-            after[SUMS] = trees.like(params, [ops.where(due, 0.0, s) for s in given])
+        if complete is not None:
+            after[SUMS] = trees.like(params, [ops.where(complete, 0.0, s) for s in given])
+        for name, value in self.numbers_after(due, numbers).items():
+            after[name] = _if(complete, value, numbers[name])
         done = 1 if due is None else ops.cast(due, np.int64)
         after |= {"step": state["step"] + 1, "updates": state["updates"] + done}
         return trees.like(params, params_after), after
@@ -162,6 +176,11 @@ class Functional:
         return variable.store.view(variable.store.slot_of(name, variable))
 
 
+def _both(a, b):
+    """Whether two conditions hold, each of which may be None, which always holds."""
+    return b if a is None else a if b is None else ops.logical_and(a, b)
+
+
 def _if(due, new, old):
-    """The new value once enough gradients have been accumulated."""
+    """The new value where it is due."""
     return new if due is None else ops.where(due, new, old)

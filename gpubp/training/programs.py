@@ -20,7 +20,7 @@ from gpubp.losses.base import quotient
 from gpubp.metrics.base import ratio
 from gpubp.ops.registry import dims, graph_of, value
 from gpubp.ops.shapes import B, size
-from gpubp.training.update import update_part
+from gpubp.training.update import loss_scale, update_part
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ def training_program(model, store: Store, sources: Sources, batch_size: int) -> 
     build = Builder(model, store, batch_size)
     places, gather = _gathered(build, sources)
     accumulate = (model.optimizer.gradient_accumulation_steps or 1) > 1
-    backward = _forward_backward(build, sources, places, accumulate)
+    backward = _forward_backward(build, sources, places, accumulate, loss_scale)
     accumulated = _accumulated(build) if accumulate else []
     zero = [_zero(build, accumulated)] if accumulate else []
     made = build.program([*zero, gather, backward, update_part(build), build.record()], {"order": 8})
@@ -319,18 +319,19 @@ def _zero(build: Builder, places: list[Operand]) -> Part:
     return build.plan("zero", zeros)
 
 
-def _forward_backward(build: Builder, sources: Sources, places, accumulate: bool) -> Part:
-    """The sums over the rows: of the losses, of their gradients, of ones."""
+def _forward_backward(build: Builder, sources: Sources, places, accumulate: bool, scaled=lambda *_: None) -> Part:
+    """The sums over the rows: of the losses, of their gradients, of ones. `scaled` gives the scale of the loss."""
     graph = build.graph()
     measured = Measured(build, graph, _split(sources, [graph.input(p) for p in places]), training=True)
-    variables = build.store.trainable
-    found = gradients(measured.total, [graph.input(v.place) for v in variables])
+    variables, scale = build.store.trainable, scaled(build, graph)
+    total = measured.total if scale is None else measured.total * scale
+    found = gradients(total, [graph.input(v.place) for v in variables])
     kept = [(replace(v.place, segment=GRADS), g) for v, g in zip(variables, found, strict=True)]
     build.divisor = build.tallies[0].batch["divisor"]
     if accumulate:
         build.divisor = build.layout.add(SUMS, (), np.float64)
         kept = [(place, graph.input(place) + new) for place, new in [*kept, (build.divisor, measured.divisor)]]
-    if build.model.check_numerics:
+    if build.model.check_numerics and not build.model.optimizer.recovers:
         kept = [(place, _checked(new)) for place, new in kept]
     for variable, new in graph.assignments.items():
         aside = build.layout.add(DATA, variable.shape, variable.dtype)

@@ -123,5 +123,6 @@ class Step(_Bound):
         runner.reset()
         if not self.again():
             return None
-        model.iterations, model.updates = model.iterations + 1, model.updates + 1
+        updates = runner.get("updates") if model.optimizer.recovers else model.updates + 1
+        model.iterations, model.updates = model.iterations + 1, updates
         return runner.means()

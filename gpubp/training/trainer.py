@@ -19,6 +19,7 @@ from gpubp.engine.explain import Explanation, explain
 from gpubp.engine.store import Store
 from gpubp.layers import Layer
 from gpubp.optimizers.lbfgs import LBFGS
+from gpubp.optimizers.loss_scale import LossScaleOptimizer
 from gpubp.training import data, exact, loop, precision, programs, quick, streams
 from gpubp.training.arguments import at_least, due_in, optional, positive, roomy
 from gpubp.training.callbacks import Callback
@@ -103,15 +104,17 @@ class Trainer(Layer):
                 lists. Default none.
             weighted_metrics: the same, measured with the weights of the rows.
             run_eagerly: whether the reference executor runs the program: NumPy, op by op. Default False.
-            steps_per_execution, jit_compile, auto_scale_loss: taken for compatibility; as many steps as take some 50 ms
-                run as one compiled call anyway.
+            steps_per_execution, jit_compile: taken for compatibility; as many steps as take some 50 ms run as one
+                compiled call anyway.
+            auto_scale_loss: whether `LossScaleOptimizer` is put around the optimizer if a layer's policy is
+                "mixed_float16". Default True.
             check_numerics: whether every gradient is checked before the update. Default False: the loss alone is, so
                 that a NaN that arises in backward is found one step later.
 
         Raises:
             ValueError: for unknown names.
         """
-        chosen = optimizers.get(optimizer)
+        chosen = self._with_loss_scale(optimizers.get(optimizer), auto_scale_loss)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics)
         refuse_all(self, chosen, objective)
         if self.built:
@@ -121,6 +124,12 @@ class Trainer(Layer):
             self.optimizer, self.objective, self.compiled_with = chosen, objective, {"loss": loss, **given}
             self.run_eagerly, self.check_numerics = bool(run_eagerly), bool(check_numerics)
             self._store, self._runners, self._quick, self.iterations, self.updates = None, {}, {}, 0, 0
+
+    def _with_loss_scale(self, optimizer, wanted: bool):
+        """The optimizer, with a scale for the loss if gradients are kept in float16."""
+        policies = {layer.dtype_policy.name for layer in self.flat_layers()}
+        alone = isinstance(optimizer, LBFGS | LossScaleOptimizer)
+        return LossScaleOptimizer(optimizer) if wanted and "mixed_float16" in policies and not alone else optimizer
 
     @property
     def updates(self) -> int:
@@ -423,7 +432,8 @@ class Trainer(Layer):
             shared = next(iter(homes.values())) if len(homes) == 1 else None
             if not training and shared is not None and shared.holds(self.variables, here):
                 return shared
-            slots = (self.optimizer.all_slots, self.optimizer.initial) if self.optimizer else ()
+            chosen = self.optimizer
+            slots = (chosen.all_slots, chosen.initial, chosen.numbers) if chosen else ()
             self._store = Store(self.variables, here, *slots)
             self._runners, self._quick = {}, {}
             if store:
@@ -515,22 +525,28 @@ class Trainer(Layer):
     # Copies and files
 
     def optimizer_state(self) -> dict[str, np.ndarray]:
-        """Copies of the optimizer's arrays, by "slot/variable"; empty before the first step."""
+        """Copies of the optimizer's arrays, by "slot/variable", or by name what it keeps once.
+
+        Empty before the first step.
+        """
         store = self._store
         if store is None:
             return {}
+        return {name: store.device.download(store.view(place)).copy() for name, place in self._kept(store).items()}
+
+    def _kept(self, store: Store) -> dict[str, Any]:
+        """The places of the optimizer's arrays, by the names that `optimizer_state` gives them."""
         paths = {v: path for path, v in self.paths().items()}
         pairs = ((s, v) for s in store.slots for v in store.trainable)
-        return {f"{s}/{paths[v]}": store.device.download(store.view(store.slot_of(s, v))).copy() for s, v in pairs}
+        return {f"{s}/{paths[v]}": store.slot_of(s, v) for s, v in pairs} | store.numbers
 
     def set_optimizer_state(self, arrays: dict[str, np.ndarray]):
         """Sets the optimizer's arrays, as `optimizer_state` gives them."""
         if not arrays:
             return
-        store, paths = self._ready(), {v: path for path, v in self.paths().items()}
-        for slot in store.slots:
-            for variable in store.trainable:
-                store.device.copy(store.view(store.slot_of(slot, variable)), arrays[f"{slot}/{paths[variable]}"])
+        store = self._ready()
+        for name, place in self._kept(store).items():
+            store.device.copy(store.view(place), arrays[name])
 
     def reset_optimizer(self):
         """Has the optimizer begin anew: its arrays are what they are before the first update, and so are the counts."""

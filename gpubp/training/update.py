@@ -19,24 +19,54 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scalars:
-    """What all variables share in an update: the learning rate, the gradients' factor, the updates so far."""
+    """What all variables share in an update: the learning rate, the gradients' factor, the updates so far.
+
+    `due` tells whether there is an update; None where there always is.
+    """
 
     rate: Any
     factor: Symbol
     updates: Symbol
+    due: Symbol | None
+
+    @property
+    def symbols(self) -> list[Symbol]:
+        """Those that do not depend on a variable."""
+        return [x for x in (self.rate, self.factor, self.due) if isinstance(x, Symbol)]
 
 
 def update_part(build: "Builder") -> Part:
     """Divides the gradients by the divisor of what they were added up from, and updates all trainable variables."""
     store, optimizer, graph = build.store, build.model.optimizer, build.graph()
-    updates = graph.scalar("updates")
+    updates, gradients = graph.scalar("updates"), [graph.input(replace(store.flat, segment=GRADS))]
     share = ops.cast(quotient(graph.constant(1.0, np.float64), graph.input(build.divisor)), store.dtype)
-    factor = optimizer.shared_factor([graph.input(replace(store.flat, segment=GRADS))], share)
-    scalars = Scalars(optimizer.rate_at(graph.scalar("learning_rate"), graph.scalar("step")), factor, updates)
-    assigned = [(build.scalars["updates"], updates + 1)]
+    numbers, scale = numbers_of(graph, store), loss_scale(build, graph)
+    share = share if scale is None else share / scale
+    factor, due = optimizer.shared_factor(gradients, share), optimizer.due(gradients)
+    rate = optimizer.rate_at(graph.scalar("learning_rate"), graph.scalar("step"))
+    scalars = Scalars(rate, factor, updates, due)
+    assigned = [(build.scalars["updates"], updates + (1 if due is None else ops.cast(due, np.int64)))]
+    assigned += [(store.numbers[name], new) for name, new in optimizer.numbers_after(due, numbers).items()]
     for treatment, variables in _runs(store, optimizer):
         assigned += _recorded(graph, store, optimizer, treatment, variables, scalars)
     return build.plan("update", assigned)
+
+
+def numbers_of(graph: Graph, store: Store) -> dict[str, Symbol]:
+    """What the optimizer keeps once, by name."""
+    return {name: graph.input(place) for name, place in store.numbers.items()}
+
+
+def loss_scale(build: "Builder", graph: Graph):
+    """What the sum of the losses is multiplied by before it is differentiated; None for nothing.
+
+    The optimizer's scale is meant for the mean: it is divided by the rows of a full batch, rounded to a power of two,
+    which changes no digit.
+    """
+    scale = build.model.optimizer.loss_scale(numbers_of(graph, build.store))
+    if not isinstance(scale, Symbol) and scale == 1:
+        return None
+    return ops.cast(scale * 2.0 ** -(build.layout.rows - 1).bit_length(), build.store.dtype)
 
 
 def _runs(store: Store, optimizer: Optimizer):
@@ -59,11 +89,14 @@ def _recorded(graph: Graph, store: Store, optimizer: Optimizer, treatment: Treat
         new, changed = optimizer.advance(
             treatment, parameter, gradient, scalars.factor, scalars.rate, scalars.updates, old
         )
+        if scalars.due is not None:
+            new = ops.where(scalars.due, new, parameter)
+            changed = {name: ops.where(scalars.due, value, old[name]) for name, value in changed.items()}
         return [(place, new), *((store.slot_at(name, place), value) for name, value in changed.items())]
 
     if treatment.flat:
         run = at(_stretch(store, variables))
-        shared = set(needed([x for x in (scalars.rate, scalars.factor) if isinstance(x, Symbol)]))
+        shared = set(needed(scalars.symbols))
         own = set(needed([value for _, value in run])) - shared
         if all(s.op is None or s.op.expression or s.op.view for s in own):
             return run

@@ -17,13 +17,11 @@ from gpubp.ops.shapes import at, bound
 class Reference:
     """Runs programs step by step. Arguments as of the CPU executor; `memory` to share that of another.
 
-    Products multiply what those of the device would: factors are rounded as a policy asks for, where the device has
-    such products.
+    Products round their factors as the policies of layers ask for, where the device that was planned for does so.
     """
 
     def __init__(self, program: Program, device, store=None, memory: Memory | None = None):
         self.program, self.memory = program, memory or Memory(program, device, store)
-        self.precisions = device.precisions
 
     def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
         """Runs `steps` batches of `rows` rows, of all parts or those named; how many were done.
@@ -59,7 +57,7 @@ class Reference:
 
     def run_part(self, part: Part, rows: int):
         """Computes into fresh arrays and assigns at the end, all at once."""
-        values = Values(part, self.memory, rows, self.precisions)
+        values = Values(part, self.memory, rows)
         for _ in values.compute(part.graph):
             pass
         results = [(place, values[symbol].copy()) for place, symbol in part.assigned]
@@ -68,10 +66,10 @@ class Reference:
 
 
 class Values:
-    """The arrays of symbols, as far as they have been computed; `precisions` are those that products may have."""
+    """The arrays of symbols, as far as they have been computed."""
 
-    def __init__(self, part: Part, memory: Memory, rows: int, precisions: frozenset[str]):
-        self.part, self.memory, self.rows, self.precisions = part, memory, rows, precisions
+    def __init__(self, part: Part, memory: Memory, rows: int):
+        self.part, self.memory, self.rows = part, memory, rows
         self.known: dict[Symbol, np.ndarray] = {}
 
     def __getitem__(self, symbol: Symbol) -> np.ndarray:
@@ -87,10 +85,10 @@ class Values:
         """Computes instruction by instruction, and yields each with its result."""
         for i in instructions:
             attrs = {k: bound(v, self.rows) for k, v in i.attrs.items()}
-            precision = attrs.get("precision")
+            inputs = [self[x] for x in i.inputs]
+            if attrs.get("precision") in self.memory.program.layout.precisions:
+                inputs = [rounded(x, attrs["precision"]) for x in inputs]
             with np.errstate(all="ignore"):
-                inputs = (self[x] for x in i.inputs)
-                inputs = (rounded(x, precision) for x in inputs) if precision in self.precisions else inputs
                 result = np.asarray(i.op.reference(*inputs, **attrs))
             self.known[i.outputs[0]] = result
             yield i, result
