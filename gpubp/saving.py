@@ -46,7 +46,7 @@ KINDS: dict[str, tuple[type, Callable[[], Mapping[str, Any]]]] = {
     "layer": (Layer, layer_classes),
     "loss": (Loss, lambda: losses.CLASSES),
     "metric": (Metric, lambda: known_metrics.CLASSES),
-    "optimizer": (Optimizer, lambda: optimizers.CLASSES),
+    "optimizer": (Optimizer, lambda: optimizers.KINDS),
 }
 SPARE = 1 << 16  # elements of weights beyond those of the file, so that errors can say what is missing
 LONGEST_MESSAGE = 1000  # a file's words are repeated in errors, but not by the megabyte

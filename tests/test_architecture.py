@@ -17,7 +17,6 @@ FLOORS = [
         "gpubp.backend",
         "gpubp.names",
         "gpubp.config",
-        "gpubp.mixed_precision",
         "gpubp.dtype_policies",
         "gpubp.files",
     ],
@@ -25,7 +24,10 @@ FLOORS = [
         *("gpubp.engine", "gpubp.losses", "gpubp.metrics", "gpubp.activations", "gpubp.initializers", "gpubp.utils"),
         *("gpubp.constraints", "gpubp.regularizers"),
     ],
-    ["gpubp.training", "gpubp.callbacks", "gpubp.layers", "gpubp.optimizers", "gpubp.datasets"],
+    [
+        *("gpubp.training", "gpubp.callbacks", "gpubp.layers", "gpubp.optimizers", "gpubp.datasets"),
+        "gpubp.mixed_precision",
+    ],
     ["gpubp.models", "gpubp.saving"],
     ["gpubp.cli", "gpubp.doctor", "gpubp.bench", "gpubp.sklearn", "gpubp.__main__"],
 ]

@@ -45,8 +45,8 @@ class Gemm:
     op(A) is m by k and op(B) k by n; `ta` and `tb` say which of A and B are transposed; ld are elements from row to
     row. The numbers stand in the order of the op's options. `precision` is "tf32" where float32 factors may be rounded
     so, which a device that does not do it leaves out. It is "bfloat16" or "float16" where A and B are in that format;
-    C is float32 then, or in the same format if its elements have two bytes. `epilogue` says what is done to the result before it is stored: "bias", a row is added to each of its rows, or "relu_bias", of that
-    the ReLU is taken.
+    C is float32 then, or in the same format if its elements have two bytes. `epilogue` says what is done to the result
+    before it is stored: "bias", a row is added to each of its rows, or "relu_bias", of that the ReLU is taken.
     """
 
     m: int

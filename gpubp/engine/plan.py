@@ -244,13 +244,9 @@ def _blocks(part: Part, halves: dict[Symbol, str], layout: Layout) -> list[_Bloc
 def _inherited(out, instruction, k, last, found, halves) -> _Block | None:
     """The place of an input of the same size that dies here, taken over from it."""
     for x in instruction.inputs:
-        dies = x in found and found[x].values[-1] is x and last[x] == k and size(x.dims) == size(out.dims)
-        if (
-            dies
-            and halves.get(x) == halves.get(out)
-            and out in set(instruction.outputs)
-            and instruction.region.may_overwrite(out, x)
-        ):
+        dies = x in found and found[x].values[-1] is x and last[x] == k
+        alike = size(x.dims) == size(out.dims) and halves.get(x) == halves.get(out)
+        if dies and alike and out in set(instruction.outputs) and instruction.region.may_overwrite(out, x):
             return found[x]
     return None
 

@@ -23,10 +23,11 @@ from gpubp.optimizers.sgd import SGD
 CLASSES: dict[str, type[Optimizer]] = {
     c.__name__: c
     for c in (
-        *(Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, LBFGS, Lamb, Lion, LossScaleOptimizer, Muon, Nadam),
+        *(Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, LBFGS, Lamb, Lion, Muon, Nadam),
         *(RMSprop, SGD),
     )
 }
+KINDS: dict[str, type[Optimizer]] = {**CLASSES, "LossScaleOptimizer": LossScaleOptimizer}  # that files know
 ALIASES = {name.lower(): c for name, c in CLASSES.items()}
 
 
@@ -63,7 +64,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optim
     """
     if {"class_name", "config"} - config.keys():
         raise ValueError(f"an optimizer's configuration has 'class_name' and 'config'; this has {sorted(config)}")
-    known = ALIASES | CLASSES | dict(custom_objects or {})
+    known = ALIASES | KINDS | dict(custom_objects or {})
     return lookup("optimizer", config["class_name"], known).from_config(config["config"], custom_objects)
 
 

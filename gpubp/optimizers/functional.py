@@ -28,7 +28,7 @@ class Functional:
     """`init` and `update`, which return what is new, and `apply`, which changes variables."""
 
     all_slots: Any  # these are the optimizer's own
-    numbers: dict[str, float]
+    numbers: Any
     learning_rate: Any
     gradient_accumulation_steps: int | None
     iterations: int
@@ -91,13 +91,8 @@ class Functional:
         found = [(name, np.shape(g)) for name, g in trees.named(grads)]
         if wanted != found:
             raise ValueError(f"gradients must have the names and shapes of the parameters, {wanted}; they have {found}")
-        kept = {
-            "step",
-            "updates",
-            *self.numbers,
-            *self.all_slots,
-            *([SUMS] if self.gradient_accumulation_steps else []),
-        }
+        kept = {"step", "updates", *self.numbers, *self.all_slots}
+        kept |= {SUMS} if self.gradient_accumulation_steps else set()
         if kept != state.keys():
             raise ValueError(f"the state must hold {sorted(kept)}, as init(params) makes it; it holds {sorted(state)}")
 

@@ -532,9 +532,10 @@ class Trainer(Layer):
         store = self._store
         if store is None:
             return {}
-        return {name: store.device.download(store.view(place)).copy() for name, place in self._kept(store).items()}
+        read, places = store.device.download, self._optimizer_places(store)
+        return {name: read(store.view(place)).copy() for name, place in places.items()}
 
-    def _kept(self, store: Store) -> dict[str, Any]:
+    def _optimizer_places(self, store: Store) -> dict[str, Any]:
         """The places of the optimizer's arrays, by the names that `optimizer_state` gives them."""
         paths = {v: path for path, v in self.paths().items()}
         pairs = ((s, v) for s in store.slots for v in store.trainable)
@@ -545,7 +546,7 @@ class Trainer(Layer):
         if not arrays:
             return
         store = self._ready()
-        for name, place in self._kept(store).items():
+        for name, place in self._optimizer_places(store).items():
             store.device.copy(store.view(place), arrays[name])
 
     def reset_optimizer(self):
