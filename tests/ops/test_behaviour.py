@@ -301,3 +301,20 @@ def test_numbers_become_tensors_of_keras_dtypes():
     assert ops.convert_to_tensor([1, 2], "float32").dtype == "float32"
     with pytest.raises(TypeError, match="has no value"):
         gpubp.compile(ops.convert_to_numpy)(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("question", ["isfinite", "isinf", "isnan"])
+def test_questions_about_sums_are_about_their_values(question, dtype):
+    """Compilers that may reorder sums must not answer them from the terms."""
+    a, b = (np.array(x, dtype) for x in ([np.inf, np.nan, np.inf, 1.0, -np.inf], [1.0, 1.0, -np.inf, 2.0, 0.5]))
+    with np.errstate(invalid="ignore"):
+        expected = getattr(np, question)(a + b), getattr(np, question)(a - b)
+    ask = getattr(ops, question)
+    assert np.array_equal(gpubp.compile(lambda a, b: [ask(a + b), ask(a - b)])(a, b), expected)
+
+
+def test_a_loss_that_is_a_sum_is_checked_as_a_whole():
+    loss = gpubp.compile(lambda a, b: ops.check_finite(ops.sum(a) + ops.sum(b)))
+    with pytest.raises(FloatingPointError):
+        loss(np.float32([np.inf, 1.0]), np.float32([1.0, 2.0]))
