@@ -56,7 +56,7 @@ def copy_rate(nbytes: int = LARGEST_COPY) -> float:
 
 @cache
 def _gemm_seconds(m, n, k, dtype, ta, tb, precision, setting) -> float:
-    layout = _layout()
+    layout = _layout(current_device().precisions)
     a, b = layout.add(DATA, (k, m) if ta else (m, k), dtype), layout.add(DATA, (n, k) if tb else (k, n), dtype)
     graph = Graph()
     product = gemm(graph.input(a), graph.input(b), ta=ta, tb=tb, precision=precision)
@@ -70,16 +70,18 @@ def _copy_seconds(nbytes, setting) -> float:
     return _alone(layout, x, -Graph().input(x))
 
 
-def _layout() -> Layout:
-    return Layout(rows=1, align=current_device().align)
+def _layout(precisions=frozenset()) -> Layout:
+    return Layout(rows=1, align=current_device().align, precisions=precisions)
 
 
 def _alone(layout: Layout, target: Operand, value: Symbol) -> float:
-    """The time of a program of one instruction, on random numbers."""
+    """The time of the last instruction of a program, on random numbers; those before it convert its operands."""
     program = Program([plan("floor", [(target, value)], layout)], layout)
     device = current_device()
     executor = executor_class("auto", device)(program, device)
     rng = np.random.default_rng(0)
-    for place in set(program.parts[0].places.values()):
+    for place in {place for place in program.parts[0].places.values() if not place.half}:
         executor.memory.write(place, rng.standard_normal(at(place.shape, 1), place.dtype))
-    return shortest(executor, 1, range(len(program.parts[0].code)), budget=BUDGET)
+    executor.run(1, 1)
+    n = len(program.parts[0].code)
+    return shortest(executor, 1, range(n - 1, n), budget=BUDGET)

@@ -74,8 +74,7 @@ def copied(symbol: Symbol) -> Instruction:
     """Copies a value into a new symbol, which common subexpressions do not merge with another copy."""
     rule, attrs = REGISTRY["broadcast_to"], {"shape": symbol.dims}
     copy = Symbol(symbol.graph, symbol.dims, symbol.dtype, op=rule, inputs=(symbol,), attrs=attrs)
-    (instruction,) = alone([Instruction(rule, copy.inputs, (copy,), attrs)], [copy])
-    return instruction
+    return Instruction(rule, copy.inputs, (copy,), attrs)
 
 
 def _fusable(instruction) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gpubp.engine.fuse import Instruction, base, copied
+from gpubp.engine.fuse import Instruction, alone, base, copied
 from gpubp.engine.trace import Symbol
 from gpubp.ops.linalg import gemm
 from gpubp.ops.shapes import Dim
@@ -93,6 +93,6 @@ class Halves:
                 copy = copied(x)
                 short = copy.outputs[0]
                 self.kept[short] = half
-                made.append(copy)
+                made += alone([copy], [short])
             self._copies[half, x] = short
         return self._copies[half, x]

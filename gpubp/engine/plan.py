@@ -144,7 +144,7 @@ def _place_weights(part: Part, halves: Halves, layout: Layout):
         for w, short in weights.items():
             part.places[short] = shadow(w.place, segment=segment, offset=w.place.offset // 2)
         layout.reserve(segment, end // 2)
-        part.code.insert(0, copy)
+        part.code = [*alone([copy], copy.outputs), *part.code]
 
 
 def _place_inputs(part: Part, layout: Layout):
@@ -169,7 +169,7 @@ def _settle(part: Part, rows: int):
             part.places[value] = place
         else:
             copies.append(_copy_into(place, value, part))
-    part.code += copies
+    part.code += fuse(copies, [x for i in copies for x in i.outputs])
 
 
 def _free_from(target, value, made, part, rows) -> bool:

@@ -48,6 +48,7 @@ def _row(number, part, i, rows, seconds) -> Row:
         ops=tuple(step.op.name for step in i.steps),
         layers=i.scopes,
         shape=public(out.dims),
+        kept_in=place.number,
         segment=place.segment,
         offset=place.offset,
         flops=flops(i, rows),

@@ -15,6 +15,7 @@ class Row:
         ops: the ops that it computes, more than one if it is a fusion.
         layers: for which it computes, by name.
         shape: of its largest result, None where it depends on the batch.
+        kept_in: what that result is kept in: a dtype's name, or "bfloat16".
         segment, offset: where that result is.
         flops: floating-point operations; one an element for all ops but products.
         bytes: read and written, if nothing stays in registers or caches from one instruction to the next.
@@ -27,6 +28,7 @@ class Row:
     ops: tuple[str, ...]
     layers: tuple[str, ...]
     shape: tuple[int | None, ...]
+    kept_in: str
     segment: str
     offset: int
     flops: int

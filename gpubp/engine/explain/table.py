@@ -10,6 +10,7 @@ WIDTH = 120
 INSTRUCTION, LAYER, RESULT, SEGMENT = 29, 16, 14, 7
 LEFT = 4 + INSTRUCTION + LAYER + RESULT + SEGMENT
 FAR = 100  # times the floor: beyond that no figure tells more
+SHORT = {"bfloat16": " bf16", "float16": " f16"}  # of results in half precision, beside their shapes
 MULTIPLES = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")]
 FRACTIONS = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p")]
 
@@ -50,7 +51,7 @@ def _instructions(e: Explanation) -> list[str]:
 
 def _instruction(e: Explanation, row: Row) -> str:
     what = row.ops[0] if len(row.ops) == 1 else f"{len(row.ops)} ops: {' '.join(row.ops)}"
-    shape = str(row.shape).replace(" ", "").replace("None", "B")
+    shape = str(row.shape).replace(" ", "").replace("None", "B") + SHORT.get(row.kept_in, "")
     left = f"{row.number:>3} {cut(what, INSTRUCTION - 1):{INSTRUCTION}}{cut(','.join(row.layers), LAYER - 1):{LAYER}}"
     left += f"{cut(shape, RESULT - 1):{RESULT}}{cut(row.segment, SEGMENT - 1):{SEGMENT}}"
     costs = _costs(row)
