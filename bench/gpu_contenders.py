@@ -40,10 +40,26 @@ def _torch(case, problem, precision, kind):
         raise UnableError("this PyTorch does not see a GPU")
     torch.set_default_device("cuda")
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    found = kind(case, problem)
+    found = (_autocast(kind, precision) if precision.startswith("mixed_") else kind)(case, problem)
     found.x, found.y = found.x.cuda(), found.y.cuda()
     found.order = torch.from_numpy(problem.order).cuda()
     return found
+
+
+def _autocast(kind, precision):
+    """The contender with its forward pass, and so its backward pass, by PyTorch's rules of mixed precision.
+
+    Of float16 without a scale of the loss, which costs gpubp what it costs.
+    """
+    import torch
+
+    class Autocast(kind):
+        def _forward(self, x, y):
+            # Casts are not kept: each weight is met once a step, and a captured graph must hold its cast.
+            with torch.autocast("cuda", getattr(torch, precision.removeprefix("mixed_")), cache_enabled=False):
+                return super()._forward(x, y)
+
+    return Autocast
 
 
 def eager(case, problem, precision):
@@ -138,7 +154,14 @@ def scanned(case, problem, precision):
     if jax.default_backend() != "gpu":
         raise UnableError("this JAX does not see a GPU")
     jax.config.update("jax_default_matmul_precision", "tensorfloat32" if precision == "tf32" else "float32")
-    return jax_loops.Scan(case, problem)
+
+    class Short(jax_loops.Scan):
+        @staticmethod
+        def _product(x, w):
+            half = precision.removeprefix("mixed_")
+            return x.astype(half) @ w.astype(half)
+
+    return (Short if precision.startswith("mixed_") else jax_loops.Scan)(case, problem)
 
 
 CONTENDERS = {

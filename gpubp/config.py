@@ -14,12 +14,14 @@ _MIXED = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16", "tf32": "tf3
 
 @dataclass(frozen=True)
 class DTypePolicy:
-    """How a layer computes: `variable_dtype` keeps the weights, `compute_dtype` the products where the device has it.
+    """How a layer computes: `variable_dtype` keeps the weights, `compute_dtype` is multiplied where the device has it.
 
     Arguments:
         name: "float32", "float64", "tf32", "mixed_bfloat16" or "mixed_float16". The last three keep float32 weights and
-            sums; "tf32" has a GPU round what products multiply to ten bits of fraction. A device that does not have a
-            policy's products computes them in float32, and a warning says so.
+            sums. "tf32" has a GPU round what products multiply to ten bits of fraction; the mixed ones have it
+            multiply, and keep activations in, a format of two bytes. Outputs, losses and all else are float32. Where a
+            layer is "mixed_float16", `compile` scales the loss (see `optimizers.LossScaleOptimizer`). A device that
+            does not have a policy's products computes them in float32, and a warning says so.
 
     Raises:
         ValueError: for other names.

@@ -24,6 +24,12 @@ def test_without_a_gpu_each_cell_says_why(tmp_path, capsys):
     assert "784-512-512-10, 128, float32" in capsys.readouterr().out
 
 
+def test_every_precision_is_a_policy_with_a_tolerance():
+    from gpubp.config import DTypePolicy
+
+    assert gpu.TOLERANCE.keys() == set(gpu.PRECISIONS) == {DTypePolicy(name).name for name in gpu.PRECISIONS}
+
+
 def test_all_steps_fit_into_captured_graphs():
     assert all(case.steps % gpu_contenders.CAPTURED == 0 for case in gpu.CASES)
 

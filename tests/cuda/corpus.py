@@ -5,13 +5,16 @@ from functools import cache
 import numpy as np
 
 import gpubp
+from gpubp.backend import choice
 from gpubp.engine import functions
 from gpubp.engine.executors.lower_cuda import Call, lowered, with_others
 from gpubp.kernels.cuda import source
 
 from ..engine.test_ops import CASES, drawn
+from .emulation.device import EmulatedDevice
 
 BATCHES = (16, 5)
+POLICIES = ("mixed_bfloat16", "mixed_float16")
 
 
 def of_program(program, rows) -> dict[str, Call]:
@@ -21,17 +24,32 @@ def of_program(program, rows) -> dict[str, Call]:
     return {call.name: call for call in calls if isinstance(call, Call)}
 
 
-def of_models() -> dict[str, Call]:
-    """Training and reading, of all the models that are trained in tests."""
+def of_models(names=None) -> dict[str, Call]:
+    """Training and reading, of all the models that are trained in tests, or those of some names."""
     from .test_training import CASES as MODELS
 
     found = {}
-    for make, _ in MODELS.values():
+    for make, _ in (MODELS[name] for name in names or MODELS):
         model = make()
         for mode in ("train", "evaluate", "predict"):
             program = model.program(max(BATCHES), mode)
             for batch in BATCHES:
                 found |= of_program(program, batch)
+    return found
+
+
+def in_half_precision() -> dict[str, Call]:
+    """A model of each kind of product under each policy, planned for a device that has these products."""
+    device, before, found = EmulatedDevice(), gpubp.config.dtype_policy(), {}
+    choice._known[device.name] = device
+    try:
+        for policy in POLICIES:
+            gpubp.config.set_dtype_policy(policy)
+            with gpubp.device(device.name):
+                found |= of_models(["relu, Adam", "regression"])
+    finally:
+        gpubp.config.set_dtype_policy(before)
+        del choice._known[device.name]
     return found
 
 
@@ -56,7 +74,7 @@ def of_ops() -> dict[str, Call]:
 @cache
 def corpus() -> dict[str, Call]:
     with gpubp.device("cpu"):
-        return of_models() | of_ops()
+        return of_models() | in_half_precision() | of_ops()
 
 
 def text(calls) -> str:

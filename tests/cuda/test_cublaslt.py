@@ -39,6 +39,28 @@ def test_what_is_asked_of_it_is_the_product_of_row_major_matrices(ta, tb, count)
     np.testing.assert_allclose(c, expected, rtol=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("precision", "result", "expected"),
+    [
+        (None, "float32", ("float32", "float32")),
+        ("tf32", "float32", ("float32", "float32")),
+        (None, "float64", ("float64", "float64")),
+        ("bfloat16", "uint16", ("bfloat16", "bfloat16")),
+        ("bfloat16", "float32", ("bfloat16", "float32")),
+        ("float16", "float16", ("float16", "float16")),
+        ("float16", "float32", ("float16", "float32")),
+    ],
+)
+def test_factors_and_result_have_the_formats_that_are_asked_for(precision, result, expected):
+    """All but float64 is added up in float32; "tf32" says how factors are rounded before."""
+    asked = Gemm(3, 5, 4, 4, 5, 5, precision=precision)
+    assert cublaslt.formats(asked, result) == expected
+    compute = cublaslt.compute_type(asked, expected[0])
+    assert compute == {"float64": 70, "tf32": 77}.get(precision or result, 68)
+    assert cublaslt.SCALE[compute] == (1 if result == "float64" else 0)
+    assert all(name in cublaslt.TYPES for name in expected)
+
+
 def test_structures_are_as_large_as_in_the_header():
     assert ctypes.sizeof(cublaslt.Algorithm) == 64
     assert ctypes.sizeof(cublaslt.Heuristic) == 64 + 8 + 4 + 4 + 16

@@ -42,6 +42,7 @@ def test_the_corpus_is_broad():
         "shaping.cu",
         "sort.cu",
     }
+    assert all(any(kind in call.text for call in kernels) for kind in ("bf16*", "f16*"))
     assert {call.shape.block for call in kernels} >= {(1, 1, 1), (256, 1, 1), (32, 8, 1)}
 
 

@@ -10,8 +10,10 @@ from gpubp.engine.executors import cuda
 
 from ..engine.test_ops import CASES as OPS
 from ..engine.test_ops import agree, drawn
+from .emulation.device import HALVES
 from .test_cuda_ops import compare
-from .test_training import CASES, LABELS, X, assert_agrees_with_the_cpu, classifier, distance, fitted
+from .test_half import POLICIES, STACKS, agrees_with_the_reference, far
+from .test_training import CASES, LABELS, TARGETS, X, assert_agrees_with_the_cpu, classifier, distance, fitted
 
 pytestmark = pytest.mark.gpu
 
@@ -21,6 +23,14 @@ def gpu():
     """The first GPU; where there is none these tests fail, and say why."""
     with gpubp.device("cuda"):
         yield current_device()
+
+
+@pytest.fixture
+def policy_of():
+    """Sets the policy of the process, for a test."""
+    before = gpubp.config.dtype_policy()
+    yield gpubp.config.set_dtype_policy
+    gpubp.config.set_dtype_policy(before)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -96,6 +106,71 @@ def test_products(gpu, ta, tb, shape, compute, tolerance):
     expected = (a.T if ta else a).astype(np.float64) @ (b.T if tb else b)
     found = gpu.download(c)
     assert np.linalg.norm(found - expected) <= tolerance * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("ta", [False, True])
+@pytest.mark.parametrize("tb", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 7), (127, 251, 509), (256, 512, 784)])
+@pytest.mark.parametrize("kept", ["float32", "half"])
+@pytest.mark.parametrize("name", HALVES)
+def test_products_in_half_precision(gpu, name, kept, shape, ta, tb):
+    """Rounded factors, added up in float32; the result is rounded once, if at all. What is not taken is said so."""
+    m, n, k = shape
+    half, rng = HALVES[name], np.random.default_rng(0)
+    a, b = rng.standard_normal((k, m) if ta else (m, k)), rng.standard_normal((n, k) if tb else (k, n))
+    a, b = a.astype(half.dtype), b.astype(half.dtype)
+    expected = (a.T if ta else a).astype(np.float64) @ (b.T if tb else b).astype(np.float64)
+    c = gpu.upload(np.zeros((m, n), np.float32 if kept == "float32" else half.kept))
+    asked = Gemm(m, n, k, a.shape[1], b.shape[1], n, ta, tb, precision=name)
+    a, b = gpu.upload(a.view(half.kept)), gpu.upload(b.view(half.kept))
+    if not gpu.takes(a, b, c, asked):
+        pytest.skip("the library has no algorithm for it: a kernel computes it")
+    gpu.gemm(a, b, c, asked)
+    found = half.wide(gpu.download(c))
+    assert np.linalg.norm(found - expected) <= (1e-5 if kept == "float32" else 4e-3) * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", ["relu, Adam", "regression", "wide output", *STACKS])
+def test_half_precision_agrees_with_the_reference(policy_of, policy, name):
+    policy_of(policy)
+    make, targets = CASES[name] if name in CASES else (STACKS[name], TARGETS)
+    agrees_with_the_reference(make, X, targets)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_half_precision_is_equal_bit_for_bit_from_run_to_run(policy_of, policy):
+    policy_of(policy)
+    make = lambda: classifier(dropout=0.3)  # noqa: E731
+    assert distance(fitted(make, LABELS)[0], fitted(make, LABELS)[0]) == 0
+
+
+def test_overflows_are_skipped_without_the_host(policy_of):
+    policy_of("mixed_float16")
+    model = far(growth=3)
+    model.fit(X, TARGETS * 1000, epochs=6, batch_size=7, verbose=0)
+    assert model.iterations == 60
+    assert 10 < model.updates < 60
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+@pytest.mark.parametrize("epilogue", ["bias", "relu_bias"])
+@pytest.mark.parametrize("name", HALVES)
+@pytest.mark.parametrize("shape", [(16, 33, 12), (128, 512, 784)])
+def test_epilogues_in_half_precision(gpu, epilogue, name, shape):
+    """The bias is in the format of the result."""
+    m, n, k = shape
+    half, rng = HALVES[name], np.random.default_rng(0)
+    a, b, bias = (rng.standard_normal(s).astype(half.dtype) for s in ((m, k), (k, n), (n,)))
+    there = [gpu.upload(x.view(half.kept)) for x in (a, b, bias)]
+    c, asked = gpu.upload(np.zeros((m, n), half.kept)), Gemm(m, n, k, k, n, n, epilogue=epilogue, precision=name)
+    if not gpu.takes(*there[:2], c, asked, there[2]):
+        pytest.skip("the library has no algorithm for it: two kernels compute it")
+    gpu.gemm(*there[:2], c, asked, there[2])
+    expected = a.astype(np.float64) @ b.astype(np.float64) + bias.astype(np.float64)
+    expected = np.maximum(expected, 0) if epilogue == "relu_bias" else expected
+    found = half.wide(gpu.download(c))
+    assert np.linalg.norm(found - expected) <= 4e-3 * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("epilogue", ["bias", "relu_bias"])

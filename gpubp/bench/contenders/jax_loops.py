@@ -70,7 +70,7 @@ class Jit(Contender):
         weights, norms = self.tree(p)
         moved = []
         for k, (w, b) in enumerate(zip(weights[:-2:2], weights[1:-2:2], strict=True)):
-            x = x @ w + b
+            x = self._product(x, w) + b
             if norms:
                 found = stats[k] if key is None else (x.mean(axis=0), x.var(axis=0))
                 x = (x - found[0]) * (jax.lax.rsqrt(found[1] + NORM_EPSILON) * norms[k][0]) + norms[k][1]
@@ -80,7 +80,11 @@ class Jit(Contender):
                 kept = 1 - self.case.dropout
                 mask = jax.random.bernoulli(jax.random.fold_in(key, k), kept, x.shape)
                 x = jnp.where(mask, x / kept, 0)
-        return x @ weights[-2] + weights[-1], moved
+        return self._product(x, weights[-2]) + weights[-1], moved
+
+    @staticmethod
+    def _product(x, w):
+        return x @ w
 
     @staticmethod
     def _moved(old, new):

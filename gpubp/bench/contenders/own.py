@@ -1,7 +1,5 @@
 """gpubp itself."""
 
-import numpy as np
-
 import gpubp
 from gpubp import layers, losses, optimizers
 
@@ -43,8 +41,7 @@ class Gpubp(Contender):
 
     def reset(self):
         self.model.set_weights(self.start)
-        self.model.set_optimizer_state({k: np.zeros_like(v) for k, v in self.model.optimizer_state().items()})
-        self.model.iterations = self.model.updates = 0
+        self.model.reset_optimizer()
 
     def shuffle(self, epoch):
         """`fit` does."""
