@@ -139,11 +139,11 @@ def _place_weights(part: Part, halves: Halves, layout: Layout):
         whole = next(iter(weights))
         flat = replace(whole.place, offset=begin, shape=((end - begin) // whole.dtype.itemsize,))
         copy = copied(whole.graph.input(flat))
-        segment, shadow = f"{half} {PARAMS}", partial(replace, dtype=HALVES[half], half=half)
-        part.places[copy.outputs[0]] = shadow(flat, segment=segment, offset=begin // 2)
+        shadow = partial(replace, segment=half, dtype=HALVES[half], half=half)
+        part.places[copy.outputs[0]] = shadow(flat, offset=0)
         for w, short in weights.items():
-            part.places[short] = shadow(w.place, segment=segment, offset=w.place.offset // 2)
-        layout.reserve(segment, end // 2)
+            part.places[short] = shadow(w.place, offset=(w.place.offset - begin) // 2)
+        layout.reserve(half, (end - begin) // 2)
         part.code = [*alone([copy], copy.outputs), *part.code]
 
 

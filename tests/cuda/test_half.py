@@ -335,3 +335,6 @@ def test_explain_shows_it(gpu, half):
     assert row.kept_in == half
     assert {"bfloat16": "(B,33) bf16", "float16": "(B,33) f16"}[half] in str(explained)
     assert row.floor > 0
+    (shadow,) = [segment for segment in explained.memory if segment.name == half]
+    assert [v.name for v in shadow.values] == ["weights"]
+    assert shadow.bytes >= shadow.peak >= 2 * (12 * 33 + 33 + 33 * 5)

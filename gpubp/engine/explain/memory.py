@@ -54,7 +54,7 @@ def _names(program, store, names) -> dict[tuple[str, int], tuple[str, Operand]]:
     """Places that have names, by where they begin."""
     found = dict(names) | program.scalars
     if store:
-        found |= {v.name: place for v, place in store.places.items()} | store.slots
+        found |= {v.name: place for v, place in store.places.items()} | store.slots | store.numbers
     named = [(name, place) for name, place in found.items()]
     named += [("array" if place.shape else f"constant {value}", place) for place, value in program.layout.constants]
     if store:
@@ -69,6 +69,8 @@ def _lasting(program, rows, segment, size, known) -> Segment:
         offset: Value(name, offset, place.bytes(rows)) for (s, offset), (name, place) in known.items() if s == segment
     }
     for part in program.parts:
+        copied = [place for place in part.places.values() if place.segment == segment and place.half]
+        found |= {0: Value("weights", 0, max(p.offset + p.bytes(rows) for p in copied))} if copied else {}
         for place, symbol in part.assigned:
             if place.segment == segment and not _covered(place.offset, found.values()):
                 found[place.offset] = Value(_label(symbol), place.offset, place.bytes(rows))
