@@ -49,10 +49,10 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
     """
     dtype = c.dtype.type
     scale, keep = dtype(double(alpha)), dtype(double(beta))
-    if _by_element(c, m, n, k) and scale == 1 and keep == 0:
+    if m * n * k <= SMALL or dtype(0.5) == 0:  # or integers, which BLAS does not know
         for batch in range(count):
             left, right = _matrix(a, batch * stride_a, k if ta else m), _matrix(b, batch * stride_b, n if tb else k)
-            _small(left, right, right[0, :0], _matrix(c, batch * stride_c, m), k, ta, tb, 0)
+            small(ctx, row, left, right, _matrix(c, batch * stride_c, m), k, ta, tb)
         return
     if m == 1 and n >= WIDE and not ta and not tb and count == 1 and scale == 1 and keep == 0:
         _row(a[0], b, c[0])
@@ -87,9 +87,7 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
 @jit
 def gemm_bias(ctx, row, a, b, bias, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc, relu):
     """C = op(A) op(B) + bias, a number a column, then its ReLU if `relu` is not 0. `count` is 1, and `beta` 0."""
-    if _by_element(c, m, n, k):
-        _small(a, b, bias, c, k, ta, tb, relu)
-    elif m > 1 and _suits(ctx, c, m, n, k, ldb, ta, tb):
+    if m > 1 and c.dtype.type(0.5) and _suits(ctx, c, m, n, k, ldb, ta, tb):
         left, right, result = a.ctypes.data, b.ctypes.data, c.ctypes.data
         call(_tiles(ctx, c), left, lda, right, ldb, result, ldc, m, n, k, ta, tb, bias.ctypes.data, 0, relu)
     else:
@@ -100,10 +98,26 @@ def gemm_bias(ctx, row, a, b, bias, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, be
                 c[i, j] = 0 if relu and total <= 0 else total
 
 
-@jit
-def _by_element(c, m, n, k):
-    """Whether a product is computed here element by element: a small one, or of integers, which BLAS does not know."""
-    return m * n * k <= SMALL or c.dtype.type(0.5) == 0
+@ordered
+def small(ctx, row, a, b, c, k, ta, tb):
+    """C = op(A) op(B), element by element: sums too short for vectors, which only cost to set up."""
+    for i in range(c.shape[0]):
+        for j in range(c.shape[1]):
+            total = c.dtype.type(0)
+            for p in range(k):
+                total += (a[p, i] if ta else a[i, p]) * (b[j, p] if tb else b[p, j])
+            c[i, j] = total
+
+
+@ordered
+def small_bias(ctx, row, a, b, bias, c, k, ta, tb, relu):
+    """C = op(A) op(B) + bias, a number a column, then its ReLU if `relu` is not 0, element by element."""
+    for i in range(c.shape[0]):
+        for j in range(c.shape[1]):
+            total = bias[j]
+            for p in range(k):
+                total += (a[p, i] if ta else a[i, p]) * (b[j, p] if tb else b[p, j])
+            c[i, j] = 0 if relu and total <= 0 else total
 
 
 @jit
@@ -138,14 +152,3 @@ def _matrix(stacked, begin, rows):
     """Of matrices below each other the one that begins at an element."""
     first = begin // max(1, stacked.shape[1])
     return stacked[first : first + rows]
-
-
-@ordered
-def _small(a, b, bias, c, k, ta, tb, relu):
-    """C = op(A) op(B) + bias, then its ReLU, by element: vectors cost more to set up. An empty bias is none."""
-    for i in range(c.shape[0]):
-        for j in range(c.shape[1]):
-            total = bias[j] if bias.shape[0] else c.dtype.type(0)
-            for p in range(k):
-                total += (a[p, i] if ta else a[i, p]) * (b[j, p] if tb else b[p, j])
-            c[i, j] = 0 if relu and total <= 0 else total

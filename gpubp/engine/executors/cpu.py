@@ -3,7 +3,7 @@
 import ctypes
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
 from math import prod
@@ -16,12 +16,13 @@ from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
 from gpubp.kernels.cpu import compile, generate, interpreter, narrow, native, tiles
-from gpubp.kernels.cpu.gemm import blas_address
+from gpubp.kernels.cpu.gemm import SMALL, blas_address
 from gpubp.kernels.description import Array, Written
 from gpubp.ops.registry import REGISTRY
 from gpubp.ops.shapes import at
 
 SINGLE = 1 << 22  # multiplications up to which a product is computed by one thread
+LIGHTER = {"gemm.gemm": "gemm.small", "gemm.gemm_bias": "gemm.small_bias"}
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 RUN = """
 from gpubp.kernels.cpu.interpreter import run
@@ -39,6 +40,18 @@ def _source(instruction: Instruction, kernel) -> str:
     if region and isinstance(region.columns, int) and region.rows != 1 and narrow.suits(kernel, region.columns):
         return narrow.text(kernel, region.columns)
     return generate.text(kernel)
+
+
+def _lighter(one: Lowered) -> Lowered:
+    """The same; a product of a few elements by a kernel that asks less: it takes no longer than to read its row."""
+    light = LIGHTER.get(getattr(one.kernel, "function", ""))
+    if light is None:
+        return one
+    m, n, k, _, _, _, ta, tb, _, _, count, _, _, _, *rest = one.options
+    if count != 1 or m * n * k > SMALL:
+        return one
+    options = (k, ta, tb, *rest)
+    return replace(one, kernel=replace(one.kernel, function=light, options=len(options)), options=options)
 
 
 def _products(program: Program) -> list[Instruction]:
@@ -196,7 +209,7 @@ class CPU:
         """The table of all parts or those named for a number of rows: extents change with it, places do not."""
         chosen = [part for part in self.program.parts if parts is None or part.name in parts]
         instructions = [(part, i) for part in chosen for i in part.code]
-        lowered = [lower(i, part.places, rows) for part, i in instructions]
+        lowered = [_lighter(lower(i, part.places, rows)) for part, i in instructions]
         texts = [_source(i, one.kernel) for (_, i), one in zip(instructions, lowered, strict=True)]
         compile.announce(texts)
         code: list[int] = []
