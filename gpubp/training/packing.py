@@ -66,7 +66,7 @@ class Packing:
                 yield from (partial(_pick, array, *pair) for pair in pairs)
 
     def _layout(self, rows: int, stored: dict[str, int]) -> Layout:
-        found = {}
+        found: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
         for name, a in self.arrays.items():
             if name in stored:
                 lengths = {"data": stored[name], "indices": stored[name], "indptr": rows + 1}

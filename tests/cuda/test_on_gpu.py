@@ -7,6 +7,7 @@ import gpubp
 from gpubp.backend import current_device
 from gpubp.backend.device import Gemm
 from gpubp.engine.executors import cuda
+from gpubp.training import blocks, feeds
 
 from ..engine.test_ops import CASES as OPS
 from ..engine.test_ops import agree, drawn
@@ -198,6 +199,27 @@ def test_arrays_of_the_gpu_are_read_in_place(gpu):
     assert gpu.adopt(x) is x
     model.fit(x, y, epochs=2, batch_size=16, verbose=0)
     assert distance(model, expected) == 0
+
+
+def test_data_in_blocks_are_the_same_to_the_bit(monkeypatch):
+    """Many blocks, whose copies are under way while others are worked on."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((20_000, 12)).astype(np.float32), rng.integers(0, 5, 20_000)
+
+    def run():
+        gpubp.set_random_seed(3)
+        model = classifier(dropout=0.3)
+        model.fit(x, labels, epochs=3, batch_size=64, verbose=0)
+        return model, model.predict(x), model.evaluate(x, labels)
+
+    expected = run()
+    monkeypatch.setattr(feeds, "SHARE", 0)
+    for block in (1 << 14, 1 << 17):
+        monkeypatch.setattr(blocks, "BLOCK", block)
+        found = run()
+        assert distance(found[0], expected[0]) == 0
+        assert np.array_equal(found[1], expected[1])
+        assert found[2] == expected[2]
 
 
 def test_nothing_can_be_allocated_in_a_capture(gpu):
