@@ -9,8 +9,8 @@ from gpubp.backend.device import Gemm
 from gpubp.engine.executors import cuda
 from gpubp.training import blocks, feeds
 
-from ..engine.test_ops import CASES as OPS
-from ..engine.test_ops import agree, drawn
+from ..engine.op_cases import CASES as OPS
+from ..engine.op_cases import agree, drawn
 from .emulation.device import HALVES
 from .test_cuda_ops import compare
 from .test_half import POLICIES, STACKS, agrees_with_the_reference, far
