@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,17 @@ def test_each_target_runs_a_file_that_is_there(tmp_path):
     }.items():
         assert file in planned(tmp_path, target)
         assert (ROOT / file.split()[0]).exists()
+
+
+@pytest.mark.parametrize(("answer", "status"), [(0, 0), (9, 1), (255, 1)])
+def test_sanitizers_watch_with_each_tool_and_their_findings_count(tmp_path, answer, status):
+    tool = tmp_path / "compute-sanitizer"
+    tool.write_text(f'#!/bin/sh\necho watched "$@"\n[ $2 = racecheck ] && exit {answer}\nexit 0\n')
+    tool.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PYTHON": sys.executable}
+    command = ["bash", str(ROOT / "tests/cuda/sanitize.sh")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    watched = [line.split() for line in done.stdout.splitlines() if line.startswith("watched")]
+    assert [words[2] for words in watched] == ["memcheck", "racecheck", "initcheck", "synccheck"]
+    assert all(words[-4:] == ["-m", "tests.cuda.planted", "gpu", "all"] for words in watched)

@@ -4,6 +4,7 @@ import pytest
 
 from gpubp.backend import choice
 
+from . import planted
 from .emulation.device import EmulatedDevice
 from .test_on_gpu import *  # noqa: F403
 
@@ -18,3 +19,7 @@ def gpu(monkeypatch):
         monkeypatch.setitem(choice._known, name, device)
     with choice.device("cuda"):
         yield device
+
+
+def test_what_the_sanitizers_watch_runs():
+    planted.main("gpu", "all")
