@@ -123,6 +123,30 @@ def test_what_does_not_fit_is_streamed_by_itself(monkeypatch, resident):
     assert distance(model, resident("float32")[0]) == 0
 
 
+def test_arrays_on_a_disk_and_on_the_device(streaming, resident, tmp_path):
+    device, (make, _, _, options) = EmulatedDevice(), CASES["float32"]
+    np.save(tmp_path / "x.npy", X)
+    found = run(device, streaming, make, np.load(tmp_path / "x.npy", mmap_mode="r"), device.upload(LABELS), options)
+    assert distance(found[0], resident("float32")[0]) == 0
+    assert np.array_equal(found[3], resident("float32")[3])
+    assert sent(device) > 3
+
+
+def test_outputs_that_do_not_fit_come_in_parts(monkeypatch):
+    device = EmulatedDevice(capacity=3_000_000)
+    monkeypatch.setitem(choice._known, device.name, device)
+    x = RNG.standard_normal((3000, 2)).astype(np.float32)
+    parts = []
+    watch = gpubp.callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: parts.append(logs["outputs"]))
+    with choice.device(device.name):
+        model = gpubp.Sequential([gpubp.Input((2,)), Dense(500)])
+        found = model.predict(x, batch_size=64, callbacks=[watch])
+    assert sent(device) > 3
+    assert np.array_equal(np.concatenate(parts), found)
+    with gpubp.device("cpu"):
+        np.testing.assert_allclose(found, model.predict(x), rtol=1e-4, atol=1e-5)
+
+
 class AtOnce:
     """Threads that are done with a task before they could be asked for another."""
 
