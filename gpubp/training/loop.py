@@ -318,13 +318,16 @@ def evaluate(runner: Runner, rows, watchers: Watchers) -> dict[str, float]:
     return runner.means()
 
 
-def predict(runner: Runner, rows, watchers: Watchers) -> list[np.ndarray]:
-    """The outputs for all rows."""
+def predict(runner: Runner, rows, watchers: Watchers):
+    """The outputs for all rows, as the model's are put together."""
     fed, n = feed(runner, rows), len(rows)
 
+    def outputs(start, stop):
+        return trees.like(runner.structure, fed.read(start, stop))
+
     def logs(done, stop):
-        return {"outputs": trees.like(runner.structure, fed.read((done - 1) * runner.batch_size, stop))}
+        return {"outputs": outputs((done - 1) * runner.batch_size, stop)}
 
     hooks = Batches(watchers, "predict", logs) if watchers.watched["predict"] else None
     read_all(runner, fed, n, "prediction", hooks)
-    return fed.read(0, n)
+    return outputs(0, n)

@@ -1,18 +1,15 @@
 """What every model can do with data: compile, fit, evaluate, predict, and the same for a single batch."""
 
-import os
 import threading
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
 from gpubp import optimizers
 from gpubp.backend import current_device
 from gpubp.callbacks.history import History
-from gpubp.engine import trees
 from gpubp.engine.executors import executor_class
 from gpubp.engine.executors.capacity import TooLargeError
 from gpubp.engine.explain import Explanation, explain
@@ -24,7 +21,7 @@ from gpubp.training import data, exact, feeds, loop, precision, programs, quick,
 from gpubp.training.arguments import at_least, due_in, optional, positive, roomy
 from gpubp.training.callbacks import Callback
 from gpubp.training.expected import expected_sources
-from gpubp.training.gate import Gate
+from gpubp.training.gate import Gate, unlocked_in_children
 from gpubp.training.intake import rows_for
 from gpubp.training.loop import Position, Runner
 from gpubp.training.minimisation import Minimisation
@@ -34,7 +31,6 @@ from gpubp.training.progress import progress
 from gpubp.training.watchers import Watchers, listed
 
 BATCH, READ_BATCH = 32, 256  # rows of a batch by default: of training, and of what only reads
-_ALIVE: WeakSet["Trainer"] = WeakSet()
 EVERYTHING = 1 << 62  # batches whose gradients are added up where a minimiser asks for those of all rows
 
 
@@ -76,7 +72,7 @@ class Trainer(Layer):
         self._gate, self._lock = Gate(), threading.RLock()
         self._runners: dict = {}
         self._quick: dict = {}
-        _ALIVE.add(self)
+        unlocked_in_children(self)
 
     # Compiling
 
@@ -362,11 +358,7 @@ class Trainer(Layer):
 
     def _predicted(self, rows, batch_size=None, watchers: Watchers | None = None):
         rows, watchers = data.Rows(rows.inputs), watchers or self._unwatched()
-
-        def predicted(runner):
-            return trees.like(runner.structure, loop.predict(runner, rows, watchers))
-
-        return self._read("predict", rows, batch_size, predicted)
+        return self._read("predict", rows, batch_size, lambda runner: loop.predict(runner, rows, watchers))
 
     def _read(self, mode, rows, batch_size, work):
         """What `work` makes of a runner that reads rows; in smaller batches where those it is to read do not fit."""
@@ -592,16 +584,6 @@ class Trainer(Layer):
         self.__dict__ |= state
         self._unlock()
         self.set_optimizer_state(slots)
-
-
-def _after_fork():
-    """A forked child has none of the threads that may have held a model."""
-    for model in list(_ALIVE):
-        model._unlock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _answer(logs: dict, return_dict: bool):
