@@ -7,10 +7,18 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 	$$p -c '$(TRIAL)' 2> /dev/null && echo $$p && break; done)
 RUN = $(VENV)/bin
 
-.PHONY: demo test lint bench clean kernels kernels-tsan gpu gpu-test gpu-sanitize gpu-bench
+.PHONY: demo test lint bench clean kernels kernels-tsan gpu gpu-test gpu-sanitize gpu-bench gpu-bench-full
 
-# Fetches MNIST, trains with a live bar, prints the test accuracy, saves the model and a learning curve.
-demo: $(VENV)/installed-plot
+# The extra with CuPy that this machine's NVIDIA driver can do with: none without a driver, or for one that is too old.
+FOR_DRIVER = nvidia-smi --query-gpu=driver_version --format=csv,noheader 2> /dev/null | \
+	awk -F. 'NR == 1 && /^[0-9]/ { print ($$1 >= 580 ? "cuda13" : ($$1 >= 525 ? "cuda12" : "")) }'
+
+# Fetches MNIST, trains with a live bar, prints the test accuracy, saves the model and a learning curve: on an NVIDIA
+# GPU where there is one, for which CuPy is installed as well.
+demo:
+	$(eval EXTRA := $(shell $(FOR_DRIVER)))
+	@echo "$(if $(EXTRA),An NVIDIA driver answers: CuPy is installed with the extra $(EXTRA).,No NVIDIA driver of version 525 or later answers: training on the CPU.)"
+	@$(MAKE) --no-print-directory $(VENV)/installed-plot$(EXTRA:%=,%)
 	$(RUN)/gpubp train mnist --hidden 512,512 --epochs 10 --dropout 0.3 \
 		--model mnist.safetensors --curve mnist-learning-curve.png
 
@@ -30,19 +38,24 @@ kernels: $(VENV)/installed-test
 kernels-tsan: $(VENV)/installed-test
 	$(RUN)/python -m pytest -m tsan tests/cuda
 
-# All that needs an NVIDIA GPU: the rest runs even where one of the three fails. CUDA=cuda12 for older drivers.
+# All that needs an NVIDIA GPU: the rest runs even where one of the three fails. CUDA=cuda12 for older drivers. Without
+# a network, where the other packages are there: OFFLINE=1 VENV=folder, that of the environment that has them.
 CUDA ?= cuda13
 gpu:
 	status=0; for target in gpu-test gpu-sanitize gpu-bench; do $(MAKE) $$target || status=1; done; exit $$status
 
 gpu-test: $(VENV)/installed-test,$(CUDA)
-	$(RUN)/python -m pytest -m gpu tests/cuda
+	$(RUN)/python -m pytest -m gpu tests/cuda/test_on_gpu.py
 
 gpu-sanitize: $(VENV)/installed-test,$(CUDA),sanitizer
 	PYTHON=$(RUN)/python bash tests/cuda/sanitize.sh
 
 gpu-bench: $(VENV)/installed-bench,$(CUDA)
 	$(RUN)/python bench/gpu.py --json gpu.json
+
+# Many more shapes, and what single parts of the executor bring; takes hours.
+gpu-bench-full: $(VENV)/installed-bench,$(CUDA)
+	$(RUN)/python bench/gpu.py --full --json gpu-full.json
 
 # Measures gpubp beside other libraries and writes bench/results: REPORT.md, a page, charts, all samples as JSON.
 # AGAINST, THREADS and BUDGET (seconds) choose others.
@@ -53,9 +66,10 @@ bench: $(VENV)/installed-bench
 	$(RUN)/gpubp bench --against $(AGAINST) --threads $(THREADS) --budget $(BUDGET) --json bench/results/run.json
 	$(RUN)/gpubp bench-report bench/results/run.json --folder bench/results
 
-# gpubp itself, editable, with the packages of extras that pyproject.toml names.
+# gpubp itself, editable, with the packages of extras that pyproject.toml names; OFFLINE=1 without any.
+WHAT = $(if $(OFFLINE),--no-build-isolation --no-deps --editable .,--editable '.[$*]')
 $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/python
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check $(WHAT)
 	touch $@
 
 $(VENV)/bin/python:

@@ -1,6 +1,7 @@
 """Training steps on a GPU side by side: gpubp, PyTorch in three ways, JAX, and the matrix products alone.
 
-    python bench/gpu.py --json gpu.json
+    python bench/gpu.py --json gpu.json          # some minutes
+    python bench/gpu.py --json gpu.json --full   # many more shapes and variants: hours
 
 The file is written anew after each cell, the most telling cells first, so that a run cut short leaves what it has
 measured. Exits with 1 if a contender did other work than gpubp, or gpubp could not run.
@@ -15,11 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from gpu_contenders import CONTENDERS
+from gpu_contenders import CONTENDERS, PARTS
 
 from gpubp.bench.case import Case
 from gpubp.bench.machine import machine
 
+SIDE_BY_SIDE = tuple(name for name in CONTENDERS if name != "gpubp, streamed")
+STREAMED = ("gpubp", "gpubp, streamed")
 CASES = [
     Case((784, 512, 512, 10), batch=128, steps=256),
     Case((64, 100, 10), batch=200, steps=512),
@@ -27,6 +30,37 @@ CASES = [
     Case((2, 4, 2), batch=4, steps=1024),
     Case((32, 256, 256, 2), batch=256, steps=512),
     Case((4096, 4096, 4096, 4096, 4096), batch=8192, steps=8),
+    Case((64, 64, 64, 64, 64, 16), batch=1 << 18, steps=8, mse=True),
+]
+LARGER_THAN_MEMORY = [  # with as many blocks as it takes to tell how fast they come
+    Case((784, 512, 512, 10), batch=1024, steps=768),
+    Case((4096, 4096, 4096, 4096, 4096), batch=8192, steps=32),
+]
+
+
+def _narrow(width: int, hidden: int, batch: int) -> Case:
+    return Case((64, *[width] * hidden, 16), batch, max(8, (1 << 21) // batch), mse=True)
+
+
+GRID = [
+    Case((784, 512, 512, 10), batch=8192, steps=32),
+    Case((784, 128, 10), batch=64, steps=1024),
+    Case((784, 128, 10), batch=1024, steps=128),
+    Case((784, 1024, 1024, 1024, 10), batch=256, steps=256),
+    Case((784, 1024, 1024, 1024, 10), batch=4096, steps=32),
+    Case((4096, 4096, 4096, 4096, 4096), batch=8192, steps=8, mse=True),
+    Case((1024, 4096, 4096, 1024), batch=2048, steps=32, mse=True),
+    Case((1024, 4096, 4096, 1024), batch=16384, steps=8, mse=True),
+    Case((8192, 8192, 8192), batch=8192, steps=8, mse=True),
+    *(_narrow(64, 4, 1 << k) for k in (14, 16, 20)),
+    *(_narrow(width, 4, 1 << 18) for width in (16, 32, 128)),
+    *(_narrow(64, hidden, 1 << 18) for hidden in (2, 8)),
+    Case((100, 256, 256, 1), batch=256, steps=512),
+    Case((100, 256, 256, 1), batch=4096, steps=64),
+    Case((783, 509, 251, 7), batch=127, steps=256),
+    Case((784, 512, 512, 10), batch=128, steps=256, optimizer="sgd"),
+    Case((784, 512, 512, 10), batch=128, steps=256, dropout=0.3),
+    Case((784, 512, 512, 10), batch=128, steps=256, batch_norm=True),
 ]
 PRECISIONS = ("mixed_bfloat16", "tf32", "float32", "mixed_float16")  # policies, the last one only if asked for
 # Of mean losses of an epoch, relative.
@@ -57,10 +91,10 @@ def cell(name: str, case: Case, precision: str) -> dict:
 
 def line(name: str, case: Case, found: dict, own: dict) -> str:
     if "missing" in found:
-        return f"  {name:20}{'':>12}  {found['missing'].splitlines()[-1][:80] if found['missing'] else 'no answer'}"
+        return f"  {name:28}{'':>12}  {found['missing'].splitlines()[-1][:80] if found['missing'] else 'no answer'}"
     step = 1e6 * median(found["seconds"]) / case.steps
     ratio = f"{median(found['seconds']) / median(own['seconds']):6.2f}" if "seconds" in own else ""
-    return f"  {name:20}{step:12,.1f}{ratio:>8}  {found['note']}"
+    return f"  {name:28}{step:12,.1f}{ratio:>8}  {found['note']}"
 
 
 def disagrees(found: dict, own: dict, precision: str) -> bool:
@@ -70,24 +104,36 @@ def disagrees(found: dict, own: dict, precision: str) -> bool:
     return not abs(found["loss"] - own["loss"]) <= TOLERANCE[precision] * abs(own["loss"])
 
 
+def plan(full: bool, cases: int | None, contenders: list[str] | None) -> list[tuple[Case, tuple[str, ...]]]:
+    """Each case with who is measured in it; gpubp always is, and first."""
+    found = [(case, SIDE_BY_SIDE) for case in CASES] + [(LARGER_THAN_MEMORY[0], STREAMED)]
+    if full:
+        found += [(case, STREAMED) for case in LARGER_THAN_MEMORY[1:]]
+        found += [(case, ("gpubp", *PARTS)) for case in CASES[:3]]
+        found += [(case, SIDE_BY_SIDE) for case in GRID]
+    chosen = [(case, tuple(n for n in names if contenders is None or n in contenders)) for case, names in found[:cases]]
+    return [(case, tuple(dict.fromkeys(["gpubp", *names]))) for case, names in chosen]
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="file to write machine, GPU, versions, date and raw samples to")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS[:-1]))
-    parser.add_argument("--cases", type=int, default=len(CASES), help="how many, from the first (default all)")
-    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), metavar="NAME")
+    parser.add_argument("--full", action="store_true", help="many more shapes, and what single parts bring")
+    parser.add_argument("--cases", type=int, help="how many, from the first (default all)")
+    parser.add_argument("--contenders", nargs="+", choices=[*CONTENDERS, *PARTS], metavar="NAME")
     options = parser.parse_args(arguments)
     date = datetime.now(UTC).isoformat(timespec="seconds")
     report: dict = {"date": date, "machine": machine(), "gpu": gpu(), "cells": []}
     status = 0
     for precision in options.precisions:
-        for case in CASES[: options.cases]:
+        for case, names in plan(options.full, options.cases, options.contenders):
             print(f"{case.name}, {precision}: µs a step, and times gpubp's", flush=True)
             own: dict = {}
-            for name in dict.fromkeys(["gpubp", *options.contenders]):
+            for name in names:
                 found = cell(name, case, precision)
                 own = found if name == "gpubp" else own
-                other = disagrees(found, own, precision)
+                other = not case.dropout and disagrees(found, own, precision)  # whose masks are others
                 status |= other or (name == "gpubp" and "missing" in found)
                 print(line(name, case, found, own) + ("  NOT THE SAME WORK" if other else ""), flush=True)
                 report["cells"].append(

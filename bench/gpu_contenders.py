@@ -8,6 +8,8 @@ GPU. None of this has run on a GPU yet.
 import json
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 from gpubp.bench.case import BETA_1, BETA_2, EPSILON, Case
@@ -18,12 +20,20 @@ SECONDS, SAMPLES = 2.0, 7  # at least so long, and so often, is measured
 CAPTURED = 8  # steps of PyTorch in a graph
 
 
-def own(case, problem, precision, kind="Gpubp"):
-    """gpubp's `fit` as users call it, or the matrix products of its program alone."""
+def own(case, problem, precision, kind="Gpubp", change=lambda: None, there=True):
+    """gpubp's `fit` as users call it, or the matrix products of its program alone.
+
+    Arguments:
+        change: made first. Default nothing.
+        there: whether the arrays lie on the GPU from the beginning. Default True.
+    """
     import gpubp
     from gpubp.bench.contenders import own, products
 
     gpubp.set_device("cuda")
+    change()
+    upload = gpubp.backend.current_device().upload if there else lambda array: array
+    problem = replace(problem, x=upload(problem.x), y=upload(problem.y))
     gpubp.config.set_dtype_policy(precision)
     return (own.Gpubp if kind == "Gpubp" else products.Products)(case, problem)
 
@@ -91,20 +101,78 @@ def _waiting(kind):
     return Waiting
 
 
-def captured(case, problem, precision):
-    """Several whole steps of eager PyTorch in one CUDA graph."""
+def streamed():
+    """As if the arrays did not fit on the GPU."""
+    from gpubp.training import feeds
+
+    feeds.SHARE = 0
+
+
+def graphs_of(steps: int):
+    """Graphs of so many steps, whatever their launch costs; of 0, no graphs."""
+
+    def change():
+        from gpubp.engine.executors import cuda
+
+        def call_by_call(self, table, count):
+            for _ in range(count):
+                table.step()
+
+        cuda.graph_size = lambda *measured: steps
+        if not steps:
+            cuda.CUDA._queue = call_by_call
+
+    return change
+
+
+def one_queue():
+    """Products of weights' gradients wait their turn."""
+    from gpubp.engine.executors import cuda
+
+    cuda.branched = lambda calls: [(call, False) for call in calls]
+
+
+def no_epilogues():
+    """Bias and ReLU by kernels of their own."""
+    from gpubp.backend import current_device
+
+    current_device().epilogues = False
+
+
+def naive(case, problem, precision):
+    """NumPy's step in CuPy's arrays, operation by operation: what people write by hand."""
+    import cupy
+
+    from gpubp.bench.contenders import plain_numpy
+
+    class Naive(plain_numpy.PlainNumPy):
+        packages = ("cupy-cuda13x",)
+        note = "CuPy, an array operation a line"
+
+        def batches(self):
+            return [self.order[k : k + case.batch] for k in range(0, case.rows, case.batch)]
+
+    there = {k: cupy.asarray(getattr(problem, k)) for k in ("x", "y", "order")}
+    return Naive(case, replace(problem, weights=[cupy.asarray(w) for w in problem.weights], **there))
+
+
+def captured(case, problem, precision, steps=CAPTURED, compiled=False):
+    """Several whole steps of PyTorch in one CUDA graph, eager ones or compiled."""
     import torch
 
     from gpubp.bench.contenders import pytorch
 
     class Captured(pytorch.Eager):
-        note = f"torch.cuda.graph of {CAPTURED} steps, fused and capturable Adam"
+        note = f"torch.cuda.graph of {steps} {'compiled' if compiled else 'eager'} steps, fused optimizer"
 
         def capture(self):
             """After the arrays have been moved; training starts anew afterwards."""
-            rates = {"lr": case.rate, "betas": (BETA_1, BETA_2), "eps": EPSILON}
-            self.optimizer = torch.optim.Adam(self.net.parameters(), **rates, fused=True, capturable=True)
-            self.picked = torch.zeros((CAPTURED, case.batch), dtype=torch.int64)
+            if case.optimizer == "adam":
+                rates = {"lr": case.rate, "betas": (BETA_1, BETA_2), "eps": EPSILON}
+                self.optimizer = torch.optim.Adam(self.net.parameters(), **rates, fused=True, capturable=True)
+            if compiled:
+                self.forward = torch.compile(self._forward, mode="max-autotune-no-cudagraphs")
+            self.picked = torch.zeros((steps, case.batch), dtype=torch.int64)
             self.total = torch.zeros(())
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
@@ -114,7 +182,7 @@ def captured(case, problem, precision):
             torch.cuda.synchronize()
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
-                for k in range(CAPTURED):
+                for k in range(steps):
                     self.step(k)
             return self
 
@@ -136,8 +204,8 @@ def captured(case, problem, precision):
 
         def epoch(self):
             self.total.zero_()
-            for k in range(0, case.steps, CAPTURED):
-                self.picked.copy_(self.order[k * case.batch : (k + CAPTURED) * case.batch].view(CAPTURED, -1))
+            for k in range(0, case.steps, steps):
+                self.picked.copy_(self.order[k * case.batch : (k + steps) * case.batch].view(steps, -1))
                 self.graph.replay()
             torch.cuda.synchronize()
             return float(self.total) / case.steps
@@ -171,6 +239,17 @@ CONTENDERS = {
     "PyTorch": eager,
     "PyTorch compiled": compiled,
     "products": products,
+    "PyTorch compiled, captured": partial(captured, compiled=True),
+    "CuPy": naive,
+    "gpubp, streamed": partial(own, change=streamed, there=False),
+}
+# What single parts bring, and other numbers of steps in a graph.
+PARTS = {
+    "gpubp, call by call": partial(own, change=graphs_of(0)),
+    **{f"gpubp, graphs of {k}": partial(own, change=graphs_of(k)) for k in (1, 8, 32)},
+    "gpubp, one queue": partial(own, change=one_queue),
+    "gpubp, no epilogues": partial(own, change=no_epilogues),
+    **{f"PyTorch captured, {k}": partial(captured, steps=k) for k in (1, 32)},
 }
 
 
@@ -192,15 +271,15 @@ def measured(contender) -> dict:
     }
 
 
-def serve(name: str):
-    settings = json.loads(sys.stdin.readline())
-    case = Case(tuple(settings["widths"]), settings["batch"], settings["steps"])
+def answer(name: str, settings: dict) -> dict:
+    """What one contender showed, or why it could not."""
+    precision = settings.pop("precision")
+    case = Case(**settings | {"widths": tuple(settings["widths"])})
     try:
-        answer = measured(CONTENDERS[name](case, random_problem(case), settings["precision"]))
+        return measured((CONTENDERS | PARTS)[name](case, random_problem(case), precision))
     except (ImportError, RuntimeError, UnableError, MemoryError) as error:
-        answer = {"missing": f"{type(error).__name__}: {error}"}
-    print(json.dumps(answer), flush=True)
+        return {"missing": f"{type(error).__name__}: {error}"}
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    print(json.dumps(answer(sys.argv[1], json.loads(sys.stdin.readline()))), flush=True)

@@ -17,7 +17,9 @@ from gpubp.config import set_floatx as set_floatx
 
 def asnumpy(x) -> np.ndarray:
     """An array of any device, or whatever NumPy makes an array of, as a NumPy array."""
-    return x.get() if _on_gpu(x) else np.asarray(x)
+    if not _on_gpu(x):
+        return np.asarray(x)
+    return x.get() if hasattr(x, "get") else x.detach().cpu().numpy()  # CuPy's arrays, PyTorch's tensors
 
 
 def get_array_module(*arrays) -> Any:

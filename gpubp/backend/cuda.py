@@ -45,6 +45,7 @@ class CUDADevice:
             self.target, self.precisions = nvrtc.target(capability), _precisions(capability)
             self.queues = [cupy.cuda.Stream(non_blocking=True) for _ in range(2)]
             self.queue = self.queues[0]
+            self.copies = cupy.cuda.Stream(non_blocking=True)
             self.products = Products()
             self.workspaces = [cupy.cuda.alloc(WORKSPACE) for _ in self.queues]
 
@@ -144,6 +145,23 @@ class CUDADevice:
 
     def synchronise(self):
         self.queue.synchronize()
+
+    def pinned(self, nbytes: int) -> np.ndarray:
+        with self._current():
+            return np.frombuffer(self.cupy.cuda.alloc_pinned_memory(nbytes), np.uint8, nbytes)
+
+    def send(self, target, source):
+        Event = self.cupy.cuda.Event  # noqa: N806
+        with self._current():
+            self.copies.wait_event(self.queue.record(Event(disable_timing=True)))
+            target.data.copy_from_host_async(source.ctypes.data, source.nbytes, self.copies)
+            return self.copies.record(Event(block=True, disable_timing=True))  # whose waiters sleep
+
+    def follow(self, sent):
+        self.queue.wait_event(sent)
+
+    def wait(self, sent):
+        sent.synchronize()
 
     def free(self) -> int:
         with self._current() as device:

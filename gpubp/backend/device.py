@@ -73,7 +73,8 @@ class Accelerator(Device, Protocol):
     What is launched is put into a queue and done in that order. Inside of `branch` it is put into a second queue, which
     begins where the first one stands; `join` makes the first one wait for the second. Inside of `capture` nothing is
     done: the graph that comes out holds what was put into either queue, for `replay`. Nothing can be allocated or
-    copied to or from the host meanwhile, and every branch must have been joined.
+    copied to or from the host meanwhile, and every branch must have been joined. A third queue holds what is sent from
+    pinned memory, beside all this.
     """
 
     kernels: dict[str, Any]  # that have been loaded, by name
@@ -109,7 +110,19 @@ class Accelerator(Device, Protocol):
         """Queues all that a graph holds."""
 
     def synchronise(self):
-        """Waits until all is done."""
+        """Waits until all is done but what was sent."""
+
+    def pinned(self, nbytes: int) -> np.ndarray:
+        """Bytes of the host's memory that the device reads by itself, while the host does something else."""
+
+    def send(self, target, source: np.ndarray):
+        """Queues a copy of pinned bytes, which begins when all that the first queue holds is done; what to wait for."""
+
+    def follow(self, sent):
+        """The first queue waits for a copy that was sent."""
+
+    def wait(self, sent):
+        """The host waits for it. Any thread may."""
 
     def free(self) -> int:
         """The bytes that can still be allocated."""

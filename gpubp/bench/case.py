@@ -25,6 +25,7 @@ class Case:
         dropout: its rate after each hidden layer. Default 0.
         batch_norm: whether each hidden layer is normalised before its ReLU. Default False.
         dtype: "float32" or "float64". Default "float32".
+        mse: whether several outputs are regressed on as well, instead of classes. Default False.
 
     >>> Case((784, 512, 512, 10), 128, 8).name, Case((1024, 2048, 2048, 2048, 1000), 512, 1, dropout=0.3).name
     ('784-512-512-10, 128', '1024-2048x3-1000, 512, dropout')
@@ -37,6 +38,7 @@ class Case:
     dropout: float = 0.0
     batch_norm: bool = False
     dtype: str = "float32"
+    mse: bool = False
 
     @property
     def name(self) -> str:
@@ -48,6 +50,7 @@ class Case:
             "dropout": self.dropout,
             "batch norm": self.batch_norm,
             self.dtype: self.dtype != "float32",
+            "MSE": self.mse,
         }
         return ", ".join([net, f"{self.batch:,}", *(what for what, so in unusual.items() if so)])
 
@@ -62,7 +65,7 @@ class Case:
 
     @property
     def regression(self) -> bool:
-        return self.widths[-1] == 1
+        return self.mse or self.widths[-1] == 1
 
     @property
     def rate(self) -> float:

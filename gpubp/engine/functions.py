@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpubp.backend import current_device
+from gpubp.backend import asnumpy, current_device
 from gpubp.engine import trees
 from gpubp.engine.autodiff import gradients
 from gpubp.engine.diagnose import failure
@@ -98,7 +98,7 @@ def compile(function: Callable, executor: str = "auto") -> Callable:
 
     @functools.wraps(function)
     def compiled(*arguments):
-        arrays = [np.asarray(x) for x in trees.flatten(list(arguments))]
+        arrays = [asnumpy(x) for x in trees.flatten(list(arguments))]
         key = (_structure(arguments), *((x.shape, x.dtype) for x in arrays))
         if key not in known:
             known[key] = _record(function, arguments, executor)
@@ -136,14 +136,14 @@ class Compiled:
 
 
 def _call(function, arguments, executor):
-    arrays = [np.asarray(x) for x in trees.flatten(list(arguments))]
+    arrays = [asnumpy(x) for x in trees.flatten(list(arguments))]
     program, template, captured = _record(function, arguments, executor)
     return trees.like(template, program([*arrays, *captured]))
 
 
 def _record(function, arguments, executor):
     """The compiled program of a recording, the structure of its results, and what it captured."""
-    arrays = [np.asarray(x) for x in trees.flatten(list(arguments))]
+    arrays = [asnumpy(x) for x in trees.flatten(list(arguments))]
     graph = Graph()
     inputs = [graph.input(_argument(k, a)) for k, a in enumerate(arrays)]
     with graph.recording():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpubp import ops
+from gpubp.backend import asnumpy
 from gpubp.engine.operators import Operators, users_line
 from gpubp.engine.variables import Variable
 from gpubp.ops.registry import RECORDING, REGISTRY, common_dtype, is_weak, meeting_dtype
@@ -160,7 +161,7 @@ class Graph:
         if isinstance(x, Variable):
             known = x.store is not None and x.store is self._store
             return self.input(x.place) if known else self.capture(x.array)
-        return x if is_weak(x) else self.capture(x if isinstance(x, np.ndarray) else np.asarray(x))
+        return x if is_weak(x) else self.capture(x if isinstance(x, np.ndarray) else asnumpy(x))
 
     def _of_dtype(self, x, dtype):
         if is_weak(x):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from gpubp.backend import asnumpy
 from gpubp.engine.operators import Operators, is_operand, users_line
 from gpubp.ops.registry import RECORDING, graph_of
 
@@ -73,7 +74,7 @@ class Variable(Operators):
         if graph:
             graph.assignments[self] = value
             return value
-        value = np.asarray(value)
+        value = asnumpy(value)
         if value.shape != self.shape:
             raise ValueError(f"variable {self.name!r} has shape {self.shape}; it can't be assigned shape {value.shape}")
         if self.store is None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpubp import config, constraints, initializers, ops, regularizers
+from gpubp.backend import asnumpy
 from gpubp.engine import trees
 from gpubp.engine.trace import Symbol
 from gpubp.engine.variables import Variable
@@ -398,7 +399,7 @@ class Layer:
         shapes = [np.shape(w) for w in weights]
         if shapes != [v.shape for v in self.variables]:
             raise ValueError(f"{self.name!r} has weights of shapes {[v.shape for v in self.variables]}; got {shapes}")
-        arrays = [np.asarray(w, v.dtype) for v, w in zip(self.variables, weights, strict=True)]
+        arrays = [np.asarray(asnumpy(w), v.dtype) for v, w in zip(self.variables, weights, strict=True)]
         for variable, new in zip(self.variables, arrays, strict=True):
             variable.assign(new)
 

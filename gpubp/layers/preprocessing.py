@@ -1,8 +1,11 @@
 """Layers that bring features to a common scale."""
 
+from math import prod
+
 import numpy as np
 
 from gpubp import config, ops
+from gpubp.backend import asnumpy
 from gpubp.layers.base import Layer
 from gpubp.layers.input_spec import InputSpec
 from gpubp.layers.normalization import along, normal_axes, sizes_along
@@ -64,7 +67,7 @@ class Normalization(Layer):
         """Takes mean and variance, computed in float64, from data; what was known before is forgotten.
 
         Arguments:
-            data: array (rows, ...), or an iterable of such arrays: batches.
+            data: array (rows, ...), also one of a GPU, or an iterable of such arrays: batches.
 
         Raises:
             ValueError: if there is no row, features are not those that the layer was built for, or mean and variance
@@ -108,13 +111,13 @@ def _batches(data):
     """The batches of data, arrays in chunks, so that large ones are not copied as a whole."""
     if not hasattr(data, "__array__"):
         for batch in data:
-            yield from _batches(np.asarray(batch[0] if isinstance(batch, tuple) else batch))
+            yield from _batches(asnumpy(batch[0] if isinstance(batch, tuple) else batch))
         return
-    array = np.asarray(data)
+    array = data if hasattr(data, "__cuda_array_interface__") else np.asarray(data)
     if array.ndim < 1:
         raise ValueError("data to adapt to has rows; this is a number")
-    rows = max(1, CHUNK // max(1, array[:1].size))
-    yield from (array[k : k + rows] for k in range(0, len(array), rows))
+    rows = max(1, CHUNK // max(1, prod(array.shape[1:])))
+    yield from (asnumpy(array[k : k + rows]) for k in range(0, len(array), rows))
 
 
 class Rescaling(Layer):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gpubp.backend import asnumpy
 from gpubp.ops.shapes import Dim, Dimension, Shape
 
 REGISTRY: dict[str, "Op"] = {}
@@ -102,7 +103,7 @@ def common_dtype(values) -> np.dtype:
 
 def harmonised(op: Op, inputs) -> list[np.ndarray]:
     """Inputs as arrays; those at the op's `common` positions in one dtype."""
-    values = [x if is_weak(x) else np.asarray(x) for x in inputs]
+    values = [x if is_weak(x) else asnumpy(x) for x in inputs]
     together, dtype = meeting_dtype(op, values)
     return [np.asarray(x, dtype if k in together else None) for k, x in enumerate(values)]
 
@@ -123,7 +124,7 @@ def graph_of(*values):
 
 def value(x):
     """Symbols and variables as they are, anything else as an array."""
-    return x if hasattr(x, "dims") else np.asarray(x)
+    return x if hasattr(x, "dims") else asnumpy(x)
 
 
 def dims(x) -> Shape:

@@ -1,7 +1,25 @@
 """Who may use a model at the same time: many that read, or one that changes it."""
 
+import os
 import threading
 from contextlib import contextmanager
+from weakref import WeakSet
+
+_ALIVE: WeakSet = WeakSet()
+
+
+def unlocked_in_children(model):
+    """Sees to it that the model's `_unlock` is called in forked children, which have no threads that may hold it."""
+    _ALIVE.add(model)
+
+
+def _after_fork():
+    for model in list(_ALIVE):
+        model._unlock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Gate:

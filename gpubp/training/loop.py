@@ -11,7 +11,7 @@ from gpubp.engine import trees
 from gpubp.engine.diagnose import NonFiniteError, failure
 from gpubp.engine.executors.memory import Stopped
 from gpubp.engine.plan import SUMS
-from gpubp.ops.shapes import at
+from gpubp.training.feeds import Feed, feed
 from gpubp.training.watchers import Batches, Watchers
 
 CHUNK_SECONDS = 0.05  # how long Python waits at most for a signal or to report progress, if a step takes no longer
@@ -122,7 +122,7 @@ class Runner:
             for parts in kept:
                 self.executor.prepare(size, parts)
 
-    def walk(self, rows: int, where, hooks=None, done: int = 0, stop=lambda: False):
+    def walk(self, rows: int, where, hooks=None, done: int = 0, stop=lambda: False, ready=None):
         """Runs over `rows` rows in batches, the last one as short as it comes out.
 
         Arguments:
@@ -132,13 +132,15 @@ class Runner:
                 `end(batches, rows)` are called with what is done before and after each compiled call. Default none.
             done: batches that are done already.
             stop: asked after each call whether to end here.
+            ready: makes sure of the batch after those that are done; how many may run at once from there. Default any.
         """
         batches, tail = -(-rows // self.batch_size), rows % self.batch_size
         while done < batches and not stop():
             if hooks:
                 hooks.begin(done)
             longest = hooks and hooks.longest()
-            size, steps, parts = self.calls(done, batches, tail, min(self.steps, longest or self.steps))
+            there = ready(done) if ready else self.steps
+            size, steps, parts = self.calls(done, batches, tail, min(self.steps, longest or self.steps, there))
             seconds = self.run(size, steps, parts, partial(_later, where, done))
             done += steps
             self._adapt(steps, seconds)
@@ -239,8 +241,7 @@ class ArrayTraining(Training):
         self.runner, self.rows, self.shuffle = runner, rows, shuffle
         self.position = Position()
         self.length = len(rows) if limit is None else min(len(rows), limit * runner.batch_size)
-        upload = runner.executor.memory.device.upload
-        self.segments = {name: upload(a) for name, a in rows.segments().items()}  # once for all epochs
+        self.feed = feed(runner, rows)  # once for all epochs
 
     def prepare(self):
         self.runner.prepare(self.length)
@@ -254,7 +255,7 @@ class ArrayTraining(Training):
             runner.restore(position.sums)
         else:
             runner.reset()
-        runner.bind({**self.segments, "order": order[position.batch * runner.batch_size :]})
+        self.feed.begin(order[: self.length], position.batch)
         try:
             runner.walk(
                 self.length,
@@ -262,10 +263,11 @@ class ArrayTraining(Training):
                 self if self.watchers.watched["train"] or self.watchers.watched["progress"] else None,
                 position.batch,
                 lambda: model.stop_training,
+                self.feed.ready,
             )
         finally:
             model.iterations, model.updates = runner.get("step"), runner.get("updates")
-            runner.executor.memory.release()
+            self.feed.end()
         return self.means()
 
     def _order(self, position: Position) -> np.ndarray:
@@ -299,41 +301,33 @@ class ArrayTraining(Training):
         self.watchers("on_progress", rows, logs=logs)
 
 
-def read_all(runner: Runner, rows, what: str, hooks=None) -> None:
-    """Runs over rows in the order of the data. Of sparse ones this order is a segment."""
-    runner.bind(rows.segments() | {"order": np.arange(len(rows))})
+def read_all(runner: Runner, fed: Feed, n: int, what: str, hooks=None) -> None:
+    """Runs over n rows in the order of the data. Of sparse ones this order is a segment."""
+    fed.begin(np.arange(n))
     try:
-        runner.walk(len(rows), lambda batch: f"{what}, batch {batch + 1}", hooks)
+        runner.walk(n, lambda batch: f"{what}, batch {batch + 1}", hooks, ready=fed.ready)
     finally:
-        runner.executor.memory.release()
+        fed.end()
 
 
 def evaluate(runner: Runner, rows, watchers: Watchers) -> dict[str, float]:
     """The loss and the metrics over all rows."""
     runner.reset()
     hooks = Batches(watchers, "test", lambda done, n: runner.means()) if watchers.watched["test"] else None
-    read_all(runner, rows, "evaluation", hooks)
+    read_all(runner, feed(runner, rows), len(rows), "evaluation", hooks)
     return runner.means()
 
 
-def outputs_for(runner: Runner, n: int) -> list:
-    """Arrays on the device for the outputs of n rows."""
-    device, outs = runner.executor.memory.device, []
-    for place in runner.outputs:
-        raw = device.alloc(place.bytes(n))[: place.bytes(n)]
-        outs.append(raw.view(place.dtype).reshape(at(place.shape, n)))
-    return outs
+def predict(runner: Runner, rows, watchers: Watchers):
+    """The outputs for all rows, as the model's are put together."""
+    fed, n = feed(runner, rows), len(rows)
 
-
-def predict(runner: Runner, rows, watchers: Watchers) -> list[np.ndarray]:
-    """The outputs for all rows."""
-    device = runner.executor.memory.device
-    outs = outputs_for(runner, len(rows))
+    def outputs(start, stop):
+        return trees.like(runner.structure, fed.read(start, stop))
 
     def logs(done, stop):
-        start = (done - 1) * runner.batch_size
-        return {"outputs": trees.like(runner.structure, [device.download(out[start:stop]) for out in outs])}
+        return {"outputs": outputs((done - 1) * runner.batch_size, stop)}
 
-    runner.bind({place.segment: out for place, out in zip(runner.outputs, outs, strict=True)})
-    read_all(runner, rows, "prediction", Batches(watchers, "predict", logs) if watchers.watched["predict"] else None)
-    return [device.download(out) for out in outs]
+    hooks = Batches(watchers, "predict", logs) if watchers.watched["predict"] else None
+    read_all(runner, fed, n, "prediction", hooks)
+    return outputs(0, n)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gpubp.engine.plan import GRADS, Operand
+from gpubp.training.feeds import feed
 from gpubp.training.loop import Position, Runner
 
 
@@ -19,7 +20,7 @@ class Minimisation:
     def __init__(self, model, runner: Runner, rows, watchers):
         self.model, self.runner, self.rows, self.watchers = model, runner, rows, watchers
         self.device = runner.executor.memory.device
-        self.segments = {name: self.device.upload(a) for name, a in rows.segments().items()}
+        self.feed = feed(runner, rows)
         flat = model._store.flat
         self.weights = model._store.view(flat)
         self.gradients = Operand(GRADS, 0, flat.dtype, flat.shape)
@@ -67,12 +68,12 @@ class Minimisation:
         self._move_to(x)
         runner.set(step=model.iterations, updates=model.updates, seed=model.seed)
         runner.reset()
-        runner.bind(self.segments | {"order": np.arange(len(self.rows))})
+        self.feed.begin(np.arange(len(self.rows)))
         try:
-            runner.walk(len(self.rows), lambda batch: f"training by L-BFGS, batch {batch + 1}")
+            runner.walk(len(self.rows), lambda batch: f"training by L-BFGS, batch {batch + 1}", ready=self.feed.ready)
         finally:
             model.iterations = runner.get("step")
-            runner.executor.memory.release()
+            self.feed.end()
         self.logs = runner.means()
         divisor = float(runner.executor.memory.read(runner.program.scalars["divisor"]))
         gradient = np.array(runner.executor.memory.read(self.gradients), np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpubp.backend import current_device
 from gpubp.engine import trees
-from gpubp.training import loop
+from gpubp.training import feeds, loop
 
 LARGEST = 1 << 16  # elements of a batch that are copied in and out; larger ones are read where they lie
 KEPT = 16  # shapes of batches that a model is ready for
@@ -41,7 +41,7 @@ class _Bound:
         self.runner, self.variables = runner, variables
         self.store = variables[0].store if variables else None
         self.batch = {name: np.empty(a.shape, a.dtype) for name, a in rows.segments().items()}
-        self.outputs = loop.outputs_for(runner, len(rows))
+        self.outputs = feeds.outputs_for(runner, len(rows))
         self.trained = {id(v) for v in variables if v.trainable}
         outputs = {p.segment: out for p, out in zip(runner.outputs, self.outputs, strict=True)}
         runner.bind({**self.batch, **outputs, "order": np.arange(len(rows))})

@@ -7,6 +7,7 @@ import numpy as np
 from gpubp.engine import trees
 from gpubp.training import data, exact, loop
 from gpubp.training.data import Rows, Stream
+from gpubp.training.feeds import feed
 from gpubp.training.intake import rows_for
 from gpubp.training.loop import Position, Runner
 from gpubp.training.watchers import Watchers
@@ -132,7 +133,7 @@ def evaluate(model, stream: Stream, watchers: Watchers) -> dict[str, float]:
                 runner.restore(total)
             else:
                 runner.reset()
-            loop.read_all(runner, rows, f"evaluation, batch {k + 1} of the iterable")
+            loop.read_all(runner, feed(runner, rows), len(rows), f"evaluation, batch {k + 1} of the iterable")
             total, means = runner.sums(), runner.means()
         watchers("on_test_batch_end", k, logs=means)
     if not total:

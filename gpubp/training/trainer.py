@@ -1,18 +1,15 @@
 """What every model can do with data: compile, fit, evaluate, predict, and the same for a single batch."""
 
-import os
 import threading
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
 from gpubp import optimizers
 from gpubp.backend import current_device
 from gpubp.callbacks.history import History
-from gpubp.engine import trees
 from gpubp.engine.executors import executor_class
 from gpubp.engine.executors.capacity import TooLargeError
 from gpubp.engine.explain import Explanation, explain
@@ -20,11 +17,11 @@ from gpubp.engine.store import Store
 from gpubp.layers import Layer
 from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.optimizers.loss_scale import LossScaleOptimizer
-from gpubp.training import data, exact, loop, precision, programs, quick, streams
+from gpubp.training import data, exact, feeds, loop, precision, programs, quick, streams
 from gpubp.training.arguments import at_least, due_in, optional, positive, roomy
 from gpubp.training.callbacks import Callback
 from gpubp.training.expected import expected_sources
-from gpubp.training.gate import Gate
+from gpubp.training.gate import Gate, unlocked_in_children
 from gpubp.training.intake import rows_for
 from gpubp.training.loop import Position, Runner
 from gpubp.training.minimisation import Minimisation
@@ -34,7 +31,6 @@ from gpubp.training.progress import progress
 from gpubp.training.watchers import Watchers, listed
 
 BATCH, READ_BATCH = 32, 256  # rows of a batch by default: of training, and of what only reads
-_ALIVE: WeakSet["Trainer"] = WeakSet()
 EVERYTHING = 1 << 62  # batches whose gradients are added up where a minimiser asks for those of all rows
 
 
@@ -76,7 +72,7 @@ class Trainer(Layer):
         self._gate, self._lock = Gate(), threading.RLock()
         self._runners: dict = {}
         self._quick: dict = {}
-        _ALIVE.add(self)
+        unlocked_in_children(self)
 
     # Compiling
 
@@ -270,7 +266,11 @@ class Trainer(Layer):
                 runner = self._runner("gradient", self._ready(), source.sources(), min(batch_size, len(source)))
             return Minimisation(self, runner, source, watchers)
         runner = self._training_runner(source, batch_size)
-        return loop.ArrayTraining(self, runner, source, shuffle, watchers, limit)
+        try:
+            return loop.ArrayTraining(self, runner, source, shuffle, watchers, limit)
+        except TooLargeError:
+            feeds.make_room(self._runners)
+            raise
 
     def _validation(self, held, batch_size, steps, due):
         """A function of the epoch that gives the results on what was held back, which has been checked by then."""
@@ -328,8 +328,7 @@ class Trainer(Layer):
         if isinstance(source, data.Rows):
             if steps is not None:
                 source = source[: steps * batch_size]
-            with self._borrowed("evaluate", source.sources(), roomy(len(source), batch_size)) as runner:
-                logs = loop.evaluate(runner, source, watchers)
+            logs = self._read("evaluate", source, batch_size, lambda runner: loop.evaluate(runner, source, watchers))
             logs |= exact.measured(self, [source], batch_size)
         else:
             logs = streams.evaluate(self, source, watchers)
@@ -358,9 +357,20 @@ class Trainer(Layer):
         return outputs
 
     def _predicted(self, rows, batch_size=None, watchers: Watchers | None = None):
-        rows = data.Rows(rows.inputs)
-        with self._borrowed("predict", rows.sources(), roomy(len(rows), batch_size)) as runner:
-            return trees.like(runner.structure, loop.predict(runner, rows, watchers or self._unwatched()))
+        rows, watchers = data.Rows(rows.inputs), watchers or self._unwatched()
+        return self._read("predict", rows, batch_size, lambda runner: loop.predict(runner, rows, watchers))
+
+    def _read(self, mode, rows, batch_size, work):
+        """What `work` makes of a runner that reads rows; in smaller batches where those it is to read do not fit."""
+        while True:
+            try:
+                with self._borrowed(mode, rows.sources(), roomy(len(rows), batch_size)) as runner:
+                    return work(runner)
+            except TooLargeError as error:
+                if not error.fitting:
+                    raise
+                batch_size = error.fitting
+                feeds.make_room(self._runners)
 
     # Single batches
 
@@ -458,6 +468,8 @@ class Trainer(Layer):
         try:
             executor = kind(made.program, store.device, store)
         except TooLargeError as error:
+            if feeds.make_room(self._runners):
+                return self._made(mode, store, sources, batch_size)
             if mode in ("train", "gradient") or not error.fitting:
                 raise
             smaller = max(1, error.fitting // 4)  # the caller's arrays must fit beside it
@@ -572,16 +584,6 @@ class Trainer(Layer):
         self.__dict__ |= state
         self._unlock()
         self.set_optimizer_state(slots)
-
-
-def _after_fork():
-    """A forked child has none of the threads that may have held a model."""
-    for model in list(_ALIVE):
-        model._unlock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _answer(logs: dict, return_dict: bool):

@@ -10,7 +10,7 @@ from gpubp.engine import functions
 from gpubp.engine.executors.lower_cuda import Call, lowered, with_others
 from gpubp.kernels.cuda import source
 
-from ..engine.test_ops import CASES, drawn
+from ..engine.op_cases import CASES, drawn
 from .emulation.device import EmulatedDevice
 
 BATCHES = (16, 5)

@@ -135,3 +135,52 @@ def test_what_only_reads_splits_batches_that_do_not_fit(monkeypatch, mode):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     assert len(sizes) == 1
     assert 100 < sizes[0] < 2800
+
+
+def adapted(data):
+    layer = gpubp.layers.Normalization()
+    layer.adapt(data)
+    return layer.mean.numpy(), layer.variance.numpy()
+
+
+def weights_set(x):
+    model = classifier()
+    model.set_weights([w if w.shape != (12, 33) else x[:12] for w in model.get_weights()])
+    return model.get_weights()[0]
+
+
+def assigned(x):
+    variable = gpubp.Variable(np.zeros(x.shape, np.float32))
+    return variable.assign(x).numpy()
+
+
+ON_THE_HOST = {
+    "Normalization.adapt": adapted,
+    "Normalization.adapt, batches": lambda x: adapted(iter([x[:5], x[5:]])),
+    "Normalization.adapt, pairs": lambda x: adapted([(x, None)]),
+    "an op": gpubp.ops.exp,
+    "an op with a number": lambda x: gpubp.ops.add(2.0, x),
+    "a layer": gpubp.layers.Activation("softmax"),
+    "a loss": lambda x: gpubp.losses.MeanSquaredError()(x, x[::-1]),
+    "a metric": lambda x: gpubp.metrics.MeanAbsoluteError()(x, x[::-1]),
+    "a compiled function": gpubp.compile(lambda x: gpubp.ops.sum(x * x)),
+    "a gradient": gpubp.grad(lambda x: gpubp.ops.sum(x * x)),
+    "set_weights": weights_set,
+    "Variable.assign": assigned,
+}
+
+
+@pytest.mark.parametrize("name", ON_THE_HOST)
+def test_what_computes_on_the_host_copies_them_down(gpu, name):
+    x = np.random.default_rng(0).standard_normal((70, 33)).astype(np.float32)
+    found, wanted = ON_THE_HOST[name](gpu.upload(x)), ON_THE_HOST[name](x)
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted))
+
+
+def test_adapting_copies_a_chunk_at_a_time(gpu, monkeypatch):
+    monkeypatch.setattr("gpubp.layers.preprocessing.CHUNK", 120)
+    lengths, get = [], type(gpu.upload(X)).get
+    monkeypatch.setattr("tests.cuda.emulation.device.Array.get", lambda self: lengths.append(len(self)) or get(self))
+    mean, _ = adapted(gpu.upload(X))
+    np.testing.assert_allclose(mean, X.mean(axis=0, dtype=np.float64), rtol=1e-6)
+    assert max(lengths) == 10

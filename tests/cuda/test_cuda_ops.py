@@ -10,7 +10,7 @@ from gpubp import ops
 from gpubp.kernels.cuda import source
 from gpubp.ops.registry import REGISTRY
 
-from ..engine.test_ops import CASES, DONE, agree, alike, arity, drawn, special_values
+from ..engine.op_cases import CASES, DONE, agree, alike, arity, drawn, special_values
 
 PENDING: set[str] = set()  # ops whose kernels have no counterpart in CUDA C++ yet
 

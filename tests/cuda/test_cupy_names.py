@@ -14,12 +14,15 @@ TREE = ast.parse(Path(cuda.__file__).read_text())
 # What is reached through objects, whose classes the text does not tell: by the name that each has there.
 OBJECTS = {
     "device": (lambda: cupy.cuda.Device, {"compute_capability", "mem_info", "synchronize", "id"}),
-    "queue": (lambda: cupy.cuda.Stream, {"begin_capture", "end_capture", "synchronize"}),
+    "queue": (lambda: cupy.cuda.Stream, {"begin_capture", "end_capture", "synchronize", "record", "wait_event"}),
+    "copies": (lambda: cupy.cuda.Stream, {"record", "wait_event"}),
+    "sent": (lambda: cupy.cuda.Event, {"synchronize"}),
     "main": (lambda: cupy.cuda.Stream, {"record", "wait_event"}),
     "side": (lambda: cupy.cuda.Stream, {"record", "wait_event"}),
     "module": (lambda: cupy.cuda.function.Module, {"load", "get_function"}),
     "captured": (lambda: cupy.cuda.Graph, {"launch"}),
-    "target": (lambda: cupy.ndarray, {"set", "dtype", "shape"}),
+    "target": (lambda: cupy.ndarray, {"set", "dtype", "shape", "data"}),
+    "data": (lambda: cupy.cuda.MemoryPointer, {"copy_from_host_async"}),
     "array": (lambda: cupy.ndarray, {"data"}),
     "own": (lambda: cupy.ndarray, {"device"}),
 }
@@ -72,10 +75,15 @@ def test_calls_bind():
     inspect.signature(cupy.asnumpy).bind(object(), stream=None)
     inspect.signature(cupy.zeros).bind(1, int)
     inspect.signature(cupy.cuda.Stream.__init__).bind(None, non_blocking=True)
-    inspect.signature(cupy.cuda.Event.__init__).bind(None, disable_timing=True)
+    inspect.signature(cupy.cuda.Event.__init__).bind(None, block=True, disable_timing=True)
     inspect.signature(cupy.cuda.Stream.begin_capture).bind(None, cupy.cuda.runtime.streamCaptureModeThreadLocal)
     inspect.signature(cupy.cuda.using_allocator).bind(lambda n: None)
     assert "set(self, arr, stream=None)" in cupy.ndarray.set.__doc__
+    assert (
+        "copy_from_host_async(self, mem, size_t size, stream=None)"
+        in cupy.cuda.MemoryPointer.copy_from_host_async.__doc__
+    )
+    assert "alloc_pinned_memory(size_t size)" in cupy.cuda.alloc_pinned_memory.__doc__
     assert "launch(self, stream=None)" in cupy.cuda.Graph.launch.__doc__
 
 

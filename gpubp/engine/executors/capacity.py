@@ -24,19 +24,28 @@ def require(program: Program, device, shared=frozenset()):
         shared: segments that are there already.
     """
     sizes = {s: n for s, n in program.layout.sizes.items() if s not in shared}
-    need, free = sum(sizes.values()), int(device.free() * MARGIN)
+    need, free = sum(sizes.values()), room(device)
     if need <= free:
         return
     rows = program.layout.rows
     with_rows = sum(sizes.get(s, 0) for s in (WORK, DATA))
     fitting = max(0, rows * (free - (need - with_rows)) // max(with_rows, 1))
-    advice = f"a batch of {fitting} rows would fit" if fitting else "no batch would fit: the model is too large"
-    largest = ", ".join(f"{what} ({_bytes(n)})" for what, n in _largest(program, rows))
+    largest = ", ".join(f"{what} ({in_words(n)})" for what, n in _largest(program, rows))
     message = (
-        f"a program for batches of {rows} rows needs {_bytes(need)} on {device.name}, where {_bytes(free)} are free; "
-        f"its largest values are {largest}; {advice}"
+        f"a program for batches of {rows} rows needs {in_words(need)} on {device.name}, where {in_words(free)} are "
+        f"free; its largest values are {largest}; {would_fit(fitting)}"
     )
     raise TooLargeError(message, fitting)
+
+
+def room(device) -> int:
+    """The bytes that may be asked of an accelerator."""
+    return int(device.free() * MARGIN)
+
+
+def would_fit(fitting: int) -> str:
+    """What to do where a batch is too large, by the rows of one that would fit; 0 if none does."""
+    return f"a batch of {fitting} rows would fit" if fitting else "no batch would fit: the model is too large"
 
 
 def _largest(program, rows) -> list[tuple[str, int]]:
@@ -51,7 +60,7 @@ def _largest(program, rows) -> list[tuple[str, int]]:
     return sorted(found.items(), key=lambda item: -item[1])[:LARGEST]
 
 
-def _bytes(n: int) -> str:
+def in_words(n: int) -> str:
     """1234567 as "1.2 MB"."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if n >= size:

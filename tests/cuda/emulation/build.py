@@ -51,7 +51,7 @@ DTYPES = {
 }
 
 
-class EmulationError(Exception):
+class EmulationError(RuntimeError):
     """What a device would have done wrong in silence."""
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from threading import RLock
+from weakref import finalize
 
 import ml_dtypes
 import numpy as np
@@ -91,13 +93,21 @@ class Array:
     __bool__ = __float__ = __int__ = __iter__ = __index__ = __setitem__ = __array__
 
 
+class Pinned(np.ndarray):
+    """Memory of the host that the device reads by itself."""
+
+
 class EmulatedDevice:
     """An accelerator. What is put into the second queue is done as late as can be: when the first one waits for it.
+
+    What is sent from pinned memory is copied as late as can be, too, or as early: see `prompt`.
 
     Arguments:
         order: in which order blocks, and the threads of each, take turns: 0 forwards, 1 backwards, others shuffled.
         mode: how kernels are built: "plain", "asan" or "tsan".
         capacity: bytes of memory.
+        prompt: whether what is sent is there at once. Default False: it is once the host waits for it, or works on what
+            the first queue holds after it has been told to.
     """
 
     align = 256
@@ -105,7 +115,7 @@ class EmulatedDevice:
     precisions = frozenset({"float32", "float64", "tf32", *HALVES})
     numbers = count()
 
-    def __init__(self, order: int = 0, mode: str = "plain", capacity: int = 1 << 30):
+    def __init__(self, order: int = 0, mode: str = "plain", capacity: int = 1 << 30, prompt: bool = False):
         self.name = self.setting = f"cuda:{next(self.numbers)}"
         self.order, self.mode, self.left = order, mode, capacity
         self.kernels: dict[str, build.Kernel] = {}
@@ -115,6 +125,9 @@ class EmulatedDevice:
         self.branched = False  # whether the second queue holds what the first has not waited for
         self.queue = 0
         self.late: list = []  # of the second queue
+        self.prompt, self.sent, self.followed = prompt, 0, 0
+        self.on_its_way: list[tuple[int, Callable]] = []  # copies from pinned memory, by their number
+        self.host = RLock()  # who waits for copies may be any thread
 
     def alloc(self, nbytes: int) -> Array:
         self._refuse_in_capture("allocate")
@@ -123,11 +136,16 @@ class EmulatedDevice:
             raise MemoryError(f"{nbytes} bytes of the {self.left} that are left")
         self.left -= nbytes
         self.record.append(("alloc", nbytes))
-        if self.mode == "asan":
-            return Array(np.zeros(nbytes, np.uint8))  # no more than was asked for: past its end lies what is watched
-        raw = np.zeros(nbytes + self.align, np.uint8)
+        watched = self.mode == "asan"  # what lies past the end: no more than was asked for, then
+        raw = np.zeros(nbytes if watched else nbytes + self.align, np.uint8)
+        finalize(raw, self._take_back, nbytes)
+        if watched:
+            return Array(raw)
         start = -raw.ctypes.data % self.align
         return Array(raw[start : start + nbytes])
+
+    def _take_back(self, nbytes: int):
+        self.left += nbytes
 
     def adopt(self, array):
         return array if isinstance(array, Array) else None
@@ -269,13 +287,45 @@ class EmulatedDevice:
 
     def replay(self, graph):
         self.record.append(("replay", len(graph)))
+        self._arrive(self.followed)
         for work in graph:
             work()
 
     def synchronise(self):
         self._refuse_in_capture("wait for the device")
+        self._arrive(self.followed)
         self._catch_up()
         self.record.append(("synchronise",))
+
+    def pinned(self, nbytes: int) -> np.ndarray:
+        self._refuse_in_capture("allocate")
+        self.record.append(("pinned", nbytes))
+        return np.zeros(nbytes, np.uint8).view(Pinned)
+
+    def send(self, target: Array, source) -> int:
+        self._refuse_in_capture("copy from the host")
+        if not isinstance(source, Pinned) or not isinstance(target, Array):
+            raise EmulationError("what is sent goes from pinned memory to the device")
+        self.sent += 1
+        self.record.append(("send", self.sent))
+        with self.host:
+            self.on_its_way.append((self.sent, partial(np.copyto, target.host, source)))
+        if self.prompt:
+            self._arrive(self.sent)
+        return self.sent
+
+    def follow(self, sent: int):
+        self.record.append(("follow", sent))
+        self.followed = sent
+
+    def wait(self, sent: int):
+        self.record.append(("wait", sent))
+        self._arrive(sent)
+
+    def _arrive(self, sent: int):
+        with self.host:
+            while self.on_its_way and self.on_its_way[0][0] <= sent:
+                self.on_its_way.pop(0)[1]()
 
     def free(self) -> int:
         return self.left
@@ -287,6 +337,7 @@ class EmulatedDevice:
         if self.queue:
             work = partial(self._defer, work)
         if self.captured is None:
+            self._arrive(self.followed)
             work()
         else:
             self.captured.append(work)
