@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from gpubp import backend
 from gpubp.config import policy_of
-from gpubp.sklearn import conversion, lbfgs, stochastic
+from gpubp.sklearn import conversion, files, lbfgs, stochastic
 from gpubp.sklearn.data import Rows
 from gpubp.sklearn.initial import initial_weights
 from gpubp.sklearn.network import Architecture, Weights, borrowed, described
@@ -184,6 +184,25 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         """
         check_is_fitted(self)
         return conversion.to_sklearn(self)
+
+    def save(self, path, overwrite: bool = True):
+        """Writes this fitted estimator into one safetensors file: parameters, weights, classes, the optimizer's state.
+
+        `gpubp.sklearn.load` makes an equal one of it, which `partial_fit` trains on as it would have trained this one;
+        `gpubp.load_model` reads the network alone. All arrays are those of the host, so that where it was trained does
+        not matter.
+
+        Arguments:
+            path: where to; by custom its name ends in ".safetensors".
+            overwrite: whether a file may be there already. Default True.
+
+        Raises:
+            ValueError: for parameters that no file can keep: callbacks, functions of one's own, a RandomState.
+            FileExistsError: if there is a file that may not be overwritten.
+            OSError: if the file can't be written; one that was there before is untouched.
+        """
+        check_is_fitted(self)
+        files.save(self, path, overwrite)
 
     def to_model(self):
         """The fitted network as a `gpubp.Sequential` that ends with the output's activation."""

@@ -28,6 +28,7 @@ def _copied(value):
 def taken_over(ours: type, theirs: Any) -> Any:
     """An estimator of the class `ours` in the place of a fitted one of scikit-learn; `partial_fit` goes on with it."""
     made = ours(**theirs.get_params())
+    made.validation_loss_curve_ = []
     copy_fitted(theirs, made)
     optimizer = getattr(theirs, "_optimizer", None)
     if optimizer is not None:
