@@ -16,7 +16,7 @@ from gpubp.sklearn import conversion, files, lbfgs, stochastic
 from gpubp.sklearn.arrays import on_host, where_read
 from gpubp.sklearn.data import Rows, checked_weights
 from gpubp.sklearn.initial import initial_weights
-from gpubp.sklearn.network import Architecture, Weights, borrowed, described
+from gpubp.sklearn.network import KEPT, Architecture, Weights, borrowed, described
 from gpubp.sklearn.objective import loss_of
 from gpubp.sklearn.parameters import Parameters, activation_of, each_layer
 from gpubp.sklearn.solvers import optimizer_of
@@ -158,7 +158,7 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
 
     @contextmanager
     def _resources(self):
-        """The device and the threads of this estimator."""
+        """The device and the threads of this estimator; what it no longer needs of the device it gives back."""
         with ExitStack() as stack:
             if self.device is not None:
                 stack.enter_context(backend.device(self.device))
@@ -167,6 +167,7 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
 
                 stack.enter_context(threadpool_limits(self.n_threads, user_api="blas"))
             yield
+            backend.current_device().trim(KEPT)
 
     def _outputs(self, X) -> np.ndarray:
         """What the network gives for inputs, in the precision of inputs and weights."""

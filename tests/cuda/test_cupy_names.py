@@ -21,6 +21,7 @@ OBJECTS = {
     "captured": (lambda: cupy.cuda.Graph, {"launch"}),
     "target": (lambda: cupy.ndarray, {"set", "dtype", "shape"}),
     "array": (lambda: cupy.ndarray, {"data"}),
+    "pool": (lambda: cupy.cuda.MemoryPool, {"free_bytes", "free_all_blocks"}),
     "own": (lambda: cupy.ndarray, {"device"}),
 }
 POINTERS = {"ptr"}  # of streams and of memory: set when they are made
