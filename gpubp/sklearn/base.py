@@ -80,6 +80,8 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
             if first:
                 self.out_activation_ = out_activation
                 self._initialize([X.shape[1], *hidden, self.n_outputs_], policy_of(dtype).variable_dtype, random)
+            if self.solver != "lbfgs" and (first or not hasattr(self, "loss_curve_")):
+                self._begin_curves()
             rows = Rows(X, self._encoded(y, policy_of(dtype).variable_dtype), weights)
             held = None if validation_data is None else self._held(validation_data, rows.y.dtype)
             with self._network("float64" if self.solver == "lbfgs" else dtype) as network:
@@ -107,8 +109,11 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(units)
         self._take_over(initial_weights(units, self.activation, self.batch_norm, dtype, random))
-        self._no_improvement_count, self.loss_curve_ = 0, []
         self.validation_loss_curve_: list[float] = []
+
+    def _begin_curves(self):
+        """The attributes that solvers by batches write into after each epoch."""
+        self._no_improvement_count, self.loss_curve_ = 0, []
         early = self.early_stopping
         self.best_loss_ = None if early else np.inf
         self.validation_scores_: list[float] | None = [] if early else None

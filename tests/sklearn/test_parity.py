@@ -123,6 +123,18 @@ def test_epochs_by_hand_and_warm_starts(name):
     follows(*both, x, 1e-9)
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("name", ["iris", "diabetes"])
+def test_what_fitting_sets(name, early_stopping, solver):
+    their, our, _ = pair(name, solver=solver, early_stopping=early_stopping)
+    public = [{n for n in vars(e) if n.endswith("_")} for e in (their, our)]
+    assert public[1] - public[0] == {"validation_loss_curve_"}
+    assert public[0] <= public[1]
+    our.set_params(warm_start=True, solver="sgd").fit(*data(name)[1:])
+    assert len(our.loss_curve_) >= our.n_iter_
+
+
 class Evaluations(list):
     """The losses at the points where SciPy's minimiser asks for them: a list for each of its calls."""
 
