@@ -3,12 +3,15 @@
     python bench/sklearn_rates.py
     python bench/sklearn_rates.py --data digits adult --seeds 3 --json rates.json
 
-Everything but the number of epochs is scikit-learn's default. Both train in this process on one thread, in turns, seed
-by seed; README.md beside this file says what the figures mean.
+Everything but the number of epochs is scikit-learn's default. Both train in one process on one thread, in turns, seed
+by seed. What the environment says of BLAS is dropped, as `gpubp bench` does: each library chooses its own kernels.
+README.md beside this file says what the figures mean.
 """
 
 import argparse
 import json
+import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -19,9 +22,9 @@ import numpy as np
 from sklearn import datasets, neural_network
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
-from threadpoolctl import threadpool_limits
 
 import gpubp.sklearn
+from gpubp.bench.process import environment
 from gpubp.datasets import adult, diamonds, mnist
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x and y of training, x and y of the test
@@ -125,6 +128,13 @@ def row(name: str, dtype: str, fits: dict[str, list[Fit]]) -> str:
     return f"| {name} | {dtype} | {' | '.join(times)} | {median(ratios):.1f} | {' | '.join(scores)} |"
 
 
+def begin_anew_where_blas_is_tuned():
+    """In the same process, without what its environment says of BLAS, and with one thread."""
+    own = environment(threads=1)
+    if own != dict(os.environ):
+        os.execve(sys.executable, sys.orig_argv, own)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=SETS, default=list(SETS))
@@ -137,8 +147,7 @@ def main():
     results = {}
     for name in given.data:
         for dtype in given.dtypes:
-            with threadpool_limits(1):
-                fits = measure(name, dtype, given.seeds)
+            fits = measure(name, dtype, given.seeds)
             print(row(name, dtype, fits), flush=True)
             results[f"{name} {dtype}"] = {n: [asdict(f) for f in found] for n, found in fits.items()}
     if given.json:
@@ -147,4 +156,5 @@ def main():
 
 
 if __name__ == "__main__":
+    begin_anew_where_blas_is_tuned()
     main()

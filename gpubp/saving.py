@@ -32,6 +32,7 @@ from gpubp.utils import register_keras_serializable as register_keras_serializab
 
 FORMAT = "2"
 SLOTS = "optimizer"  # the optimizer's arrays are called "optimizer/slot/variable", weights as their paths
+BESIDE = "beside"  # arrays of whoever writes more into a file than the model are called "beside/name"
 FIELDS: dict[str, Any] = {
     "class_name": str,
     "config": dict,
@@ -88,11 +89,17 @@ def save_model(model: Model, path, overwrite: bool = True):
     """
     if not isinstance(model, Model):
         raise TypeError(f"only a model can be saved; this is {model!r}")
+    write(model, path, overwrite)
+
+
+def write(model: Model, path, overwrite: bool, beside: Mapping[str, np.ndarray] | None = None, **metadata: str):
+    """Writes a file of `save_model` that may hold more: arrays named "optimizer/..." or "beside/...", and texts."""
     if not overwrite and Path(path).exists():
         raise FileExistsError(f"{path} is there already; overwrite=True replaces it")
     with model._gate.shared():
         model._require_built()
-        contents = save(_arrays(model), {"gpubp_format": FORMAT, "gpubp_model": json.dumps(_description(model))})
+        described = {"gpubp_format": FORMAT, "gpubp_model": json.dumps(_description(model)), **metadata}
+        contents = save(_arrays(model) | dict(beside or {}), described)
     replace_file(Path(path), contents)
 
 
@@ -114,11 +121,9 @@ def load_weights(model: Model, path):
         OSError: if it can't be opened.
     """
     model._require_built()
-    path = Path(path)
-    path.open("rb").close()  # for an error that names the path
-    with _file_errors(path), safe_open(path, framework="numpy") as file:
-        tensors, weights = _Tensors(file), model.paths()
-        surplus = {name for name in tensors.names - weights.keys() if not _is_slot(name)}
+    with opened(path) as (tensors, _):
+        weights = model.paths()
+        surplus = {name for name in tensors.names - weights.keys() if not _is_beside(name)}
         if surplus:
             raise ModelFileError(f"the tensors {sorted(surplus)} belong to nothing in {model.name!r}")
         arrays = {name: tensors.read(name, variable) for name, variable in weights.items()}
@@ -161,14 +166,14 @@ def _slots(model) -> dict[str, tuple[str, str, Any]]:
 
 def _description(model) -> dict:
     """All but the arrays, as JSON knows it."""
-    described = _described("layer", model)
+    described = describe("layer", model)
     return {
         **described,
         "input_shapes": [list(shape) for shape in model.input_row_shapes()] or None,
         "seed": model.seed,
         "iterations": model.iterations,
         "updates": model.updates,
-        "optimizer": model.optimizer and _described("optimizer", model.optimizer),
+        "optimizer": model.optimizer and describe("optimizer", model.optimizer),
         "objective": model.objective and _described_objective(model.compiled_with),
     }
 
@@ -176,10 +181,10 @@ def _description(model) -> dict:
 def _described_objective(given: dict) -> dict:
     """The losses and metrics as `compile` got them."""
     return {
-        "loss": _each(lambda x: _described_measure("loss", x), given["loss"]),
+        "loss": _each(lambda x: describe_measure("loss", x), given["loss"]),
         "loss_weights": given["loss_weights"],
-        "metrics": _each(lambda x: _described_measure("metric", x), given["metrics"]),
-        "weighted_metrics": _each(lambda x: _described_measure("metric", x), given["weighted_metrics"]),
+        "metrics": _each(lambda x: describe_measure("metric", x), given["metrics"]),
+        "weighted_metrics": _each(lambda x: describe_measure("metric", x), given["weighted_metrics"]),
     }
 
 
@@ -192,7 +197,7 @@ def _each(function, tree):
     return None if tree is None else function(tree)
 
 
-def _described_measure(kind: str, given):
+def describe_measure(kind: str, given):
     """A name as it is, a class with its configuration, a function by its name."""
     if isinstance(given, str | dict):
         return given
@@ -200,7 +205,7 @@ def _described_measure(kind: str, given):
     if isinstance(given, type):
         given = given()
     if isinstance(given, base):
-        return _described(kind, given)
+        return describe(kind, given)
     name = getattr(given, "__name__", "")
     module = losses if kind == "loss" else known_metrics
     if getattr(module, name, given) is not given or (name in module.ALIASES and not hasattr(module, name)):
@@ -208,13 +213,13 @@ def _described_measure(kind: str, given):
     return name if hasattr(module, name) else {"function": name}
 
 
-def _described(kind: str, part: Any) -> dict:
+def describe(kind: str, part: Any) -> dict:
     """The class's name and the configuration, if a file can keep them."""
     name, own = type(part).__name__, type(part)
     if KINDS[kind][1]().get(name, own) is not own:
         raise ValueError(f"the {kind} class {name!r} of one's own has the name of one of gpubp: rename it")
     for inner in part.flat_layers()[1:] if isinstance(part, Model) else ():
-        _described("layer", inner)
+        describe("layer", inner)
     try:
         config = part.get_config()
         json.dumps(config, allow_nan=False)
@@ -240,24 +245,30 @@ def load_model(path, custom_objects: Mapping[str, Any] | None = None, compile: b
             classes that are not known, or if its arrays are not those of its model.
         OSError: if it can't be opened.
     """
-    path = Path(path)
-    path.open("rb").close()  # for an error that names the path
-    with _file_errors(path), safe_open(path, framework="numpy") as file:
-        return _loaded(_Tensors(file), file.metadata() or {}, {**REGISTERED, **(custom_objects or {})}, compile)
+    with opened(path) as (tensors, metadata):
+        return loaded(tensors, metadata, known_objects(custom_objects), compile)
+
+
+def known_objects(custom_objects: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What names in a file may stand for beside what is gpubp's."""
+    return {**REGISTERED, **(custom_objects or {})}
 
 
 @contextmanager
-def _file_errors(path: Path):
-    """Whatever the words of a file bring about is an error of the file."""
+def opened(path):
+    """The tensors and the metadata of a file. Whatever its words bring about inside is an error of the file."""
+    path = Path(path)
+    path.open("rb").close()  # for an error that names the path
     try:
-        yield
+        with safe_open(path, framework="numpy") as file:
+            yield Tensors(file), file.metadata() or {}
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}"[:LONGEST_MESSAGE]) from error.__cause__
     except Exception as error:
         raise ModelFileError(f"{path} is damaged or not a model file: {error}"[:LONGEST_MESSAGE]) from error
 
 
-class _Tensors:
+class Tensors:
     """The tensors of an open file, by name, compared with what a model needs before they are read."""
 
     def __init__(self, file):
@@ -268,6 +279,11 @@ class _Tensors:
         if name not in self.names:
             raise ModelFileError(f"the tensor {name!r} is missing")
         return tuple(self.file.get_slice(name).get_shape())
+
+    def found(self, name: str) -> np.ndarray:
+        """A tensor as it is."""
+        self.shape(name)
+        return self.file.get_tensor(name)
 
     def read(self, name: str, variable) -> np.ndarray:
         """A tensor, which is to have the variable's shape and dtype."""
@@ -284,9 +300,10 @@ class _Tensors:
         return sum(int(np.prod(self.shape(name), dtype=object)) for name in self.names)
 
 
-def _loaded(tensors: _Tensors, metadata: Mapping[str, str], custom: Mapping[str, Any], compiled: bool) -> Model:
+def loaded(tensors: Tensors, metadata: Mapping[str, str], custom: Mapping[str, Any], compiled: bool) -> Model:
+    """The model of an open file."""
     described = _read_description(metadata)
-    optimizer = described["optimizer"] and _made("optimizer", described["optimizer"], custom)
+    optimizer = described["optimizer"] and make("optimizer", described["optimizer"], custom)
     model = _built(described, tensors, custom)
     if optimizer is not None and compiled:
         model.compile(optimizer, **_objective(described["objective"] or {}, custom))
@@ -308,7 +325,7 @@ def _read_description(metadata: Mapping[str, str]) -> dict:
     if version == "1":
         described = _of_version_1(described)
     for name, kinds in FIELDS.items():
-        _field(described, name, kinds)
+        field(described, name, kinds)
     counts = (described["iterations"], described["updates"])
     if not 0 < described["seed"] < 1 << 63 or not all(0 <= n < 1 << 63 for n in counts):
         raise ModelFileError("its 'seed', 'iterations' or 'updates' is out of range")
@@ -317,12 +334,12 @@ def _read_description(metadata: Mapping[str, str]) -> dict:
 
 def _of_version_1(described) -> dict:
     """The first version knew Sequential models with one loss."""
-    shape, loss = _field(described, "input_shape", list), _field(described, "loss", (dict, NoneType))
-    objective = {"loss": loss, "metrics": _field(described, "metrics", list)}
+    shape, loss = field(described, "input_shape", list), field(described, "loss", (dict, NoneType))
+    objective = {"loss": loss, "metrics": field(described, "metrics", list)}
     return {**described, "input_shapes": [shape], "updates": described.get("iterations"), "objective": objective}
 
 
-def _field(described, name: str, kinds) -> Any:
+def field(described, name: str, kinds) -> Any:
     """A value of the description. Raises ModelFileError if it is missing or of another type."""
     value = described.get(name, ...) if isinstance(described, dict) else ...
     if not isinstance(value, kinds) or isinstance(value, bool):
@@ -330,9 +347,9 @@ def _field(described, name: str, kinds) -> Any:
     return value
 
 
-def _made(kind: str, entry, custom: Mapping[str, Any]):
+def make(kind: str, entry, custom: Mapping[str, Any]):
     """A loss, metric or optimizer from its class's name and its configuration."""
-    name, config = _field(entry, "class_name", str), _field(entry, "config", dict)
+    name, config = field(entry, "class_name", str), field(entry, "config", dict)
     made = _class(kind, name, custom)
     try:
         return made.from_config(config) if hasattr(made, "from_config") else made(**config)
@@ -350,22 +367,22 @@ def _class(kind: str, name: str, custom: Mapping[str, Any]) -> Any:
 
 def _objective(described: dict, custom: Mapping[str, Any]) -> dict:
     """The arguments of `compile` that say what is measured."""
-    loss = _each(lambda x: _measure("loss", x, losses.ALIASES, custom), described.get("loss"))
+    loss = _each(lambda x: make_measure("loss", x, losses.ALIASES, custom), described.get("loss"))
     measured = {
-        name: _each(lambda x: _measure("metric", x, known_metrics.ALIASES, custom), described.get(name))
+        name: _each(lambda x: make_measure("metric", x, known_metrics.ALIASES, custom), described.get(name))
         for name in ("metrics", "weighted_metrics")
     }
     return {"loss": loss, "loss_weights": described.get("loss_weights"), **measured}
 
 
-def _measure(kind: str, entry, known: Mapping[str, Any], custom: Mapping[str, Any]):
+def make_measure(kind: str, entry, known: Mapping[str, Any], custom: Mapping[str, Any]):
     """A loss or a metric as `compile` takes it."""
     if isinstance(entry, str):
         found = _meant(kind, entry, {**known, **KINDS[kind][1]()}, custom)
         return found if entry in custom else entry
     if isinstance(entry, dict) and "function" in entry:
-        return _meant(kind, _field(entry, "function", str), {}, custom)
-    return _made(kind, entry, custom)
+        return _meant(kind, field(entry, "function", str), {}, custom)
+    return make(kind, entry, custom)
 
 
 def _meant(kind: str, name: str, known: Mapping[str, Any], custom: Mapping[str, Any]):
@@ -376,7 +393,7 @@ def _meant(kind: str, name: str, known: Mapping[str, Any], custom: Mapping[str, 
         raise ModelFileError(f"{error}. What is one's own is passed as custom_objects={{{name!r}: ...}}") from None
 
 
-def _built(described: dict, tensors: _Tensors, custom: Mapping[str, Any]) -> Model:
+def _built(described: dict, tensors: Tensors, custom: Mapping[str, Any]) -> Model:
     """The model of a description, whose weights are still to be read."""
     kind = _class("layer", described["class_name"], custom)
     if not issubclass(kind, Model):
@@ -393,7 +410,7 @@ def _built(described: dict, tensors: _Tensors, custom: Mapping[str, Any]) -> Mod
     return model
 
 
-def _fill(model: Model, tensors: _Tensors, optimizer: dict | None):
+def _fill(model: Model, tensors: Tensors, optimizer: dict | None):
     """Reads the weights and the optimizer's arrays."""
     slots = _slots(model)
     if not model.iterations and not slots.keys() & tensors.names:
@@ -401,7 +418,7 @@ def _fill(model: Model, tensors: _Tensors, optimizer: dict | None):
     weights = model.paths()
     numbers = {f"{SLOTS}/{name}": x for name, x in _numbers(model).items()} if model.iterations else {}
     variables = weights | {name: v for name, (_, _, v) in slots.items()} | numbers
-    surplus = {name for name in tensors.names - variables.keys() if model.compiled or not _is_slot(name)}
+    surplus = {name for name in tensors.names - variables.keys() if not _is_beside(name, slots=not model.compiled)}
     if surplus:
         raise ModelFileError(f"the tensors {sorted(surplus)} belong to nothing in its model")
     arrays = {name: tensors.read(name, variable) for name, variable in variables.items()}
@@ -413,3 +430,8 @@ def _fill(model: Model, tensors: _Tensors, optimizer: dict | None):
 
 def _is_slot(name: str) -> bool:
     return name.startswith(f"{SLOTS}/")
+
+
+def _is_beside(name: str, slots: bool = True) -> bool:
+    """Whether a tensor is there for others than the model; the optimizer's arrays may count among them."""
+    return name.startswith(f"{BESIDE}/") or (slots and _is_slot(name))

@@ -87,6 +87,12 @@ class CUDADevice:
                 host = np.broadcast_to(np.asarray(source, target.dtype), target.shape)
                 target.set(np.ascontiguousarray(host).reshape(target.shape), stream=self.queue)
 
+    def trim(self, beyond: int):
+        with self._current():
+            pool = self.cupy.get_default_memory_pool()
+            if pool.free_bytes() > beyond:
+                pool.free_all_blocks()
+
     def address(self, array) -> int:
         return array.data.ptr
 

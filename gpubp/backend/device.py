@@ -37,6 +37,9 @@ class Device(Protocol):
     def copy(self, target, source):
         """Copies numbers, or the elements of an array of the host or the device, into one of the device's arrays."""
 
+    def trim(self, beyond: int):
+        """Gives back memory that nobody uses, for other processes, where more than so many bytes of it are kept."""
+
 
 @dataclass(frozen=True)
 class Gemm:

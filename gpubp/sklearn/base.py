@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gpubp import backend
 from gpubp.config import policy_of
-from gpubp.sklearn import conversion, lbfgs, stochastic
-from gpubp.sklearn.data import Rows
+from gpubp.sklearn import conversion, files, lbfgs, stochastic
+from gpubp.sklearn.arrays import on_host, where_read
+from gpubp.sklearn.data import Rows, checked_weights
 from gpubp.sklearn.initial import initial_weights
-from gpubp.sklearn.network import Architecture, Weights, borrowed, described
+from gpubp.sklearn.network import KEPT, Architecture, Weights, borrowed, described
 from gpubp.sklearn.objective import loss_of
 from gpubp.sklearn.parameters import Parameters, activation_of, each_layer
 from gpubp.sklearn.solvers import optimizer_of
@@ -54,7 +55,7 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
 
     def _row_weights(self, X, y, sample_weight, incremental: bool) -> np.ndarray | None:
         """The weights of the rows; None if all weigh 1."""
-        return None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        return checked_weights(sample_weight, y)
 
     def _outputs_for(self, y) -> tuple[int, str]:
         """The number of outputs and their activation."""
@@ -69,24 +70,26 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
     def _fit(self, X, y, sample_weight, validation_data=None, incremental: bool = False):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        hidden = self._hidden_units()
+        hidden, random = self._hidden_units(), check_random_state(self.random_state)
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        X, y = self._checked(X, y, incremental, reset=first)
-        weights = self._row_weights(X, y, sample_weight, incremental)
-        dtype = self._policy(X)
-        self.n_outputs_, out_activation = self._outputs_for(y)
-        random = check_random_state(self.random_state)
-        if first:
-            self.out_activation_ = out_activation
-            self._initialize([X.shape[1], *hidden, self.n_outputs_], policy_of(dtype).variable_dtype, random)
-        rows = Rows(X, self._encoded(y, policy_of(dtype).variable_dtype), weights)
-        held = None if validation_data is None else self._held(validation_data, X.dtype, rows.y.dtype)
-        with self._network("float64" if self.solver == "lbfgs" else dtype) as network:
-            if self.solver == "lbfgs":
-                lbfgs.fit(self, network, rows, held)
-            else:
-                stochastic.fit(self, network, rows, held, random, incremental)
-            self._take_over(network.weights)
+        with self._resources():
+            X, y = self._checked(where_read(X), on_host("y", y), incremental, reset=first)
+            weights = self._row_weights(X, y, sample_weight, incremental)
+            dtype = self._policy(X)
+            self.n_outputs_, out_activation = self._outputs_for(y)
+            if first:
+                self.out_activation_ = out_activation
+                self._initialize([X.shape[1], *hidden, self.n_outputs_], policy_of(dtype).variable_dtype, random)
+            if self.solver != "lbfgs" and (first or not hasattr(self, "loss_curve_")):
+                self._begin_curves()
+            rows = Rows(X, self._encoded(y, policy_of(dtype).variable_dtype), weights)
+            held = None if validation_data is None else self._held(validation_data, rows.y.dtype)
+            with self._network("float64" if self.solver == "lbfgs" else dtype) as network:
+                if self.solver == "lbfgs":
+                    lbfgs.fit(self, network, rows, held)
+                else:
+                    stochastic.fit(self, network, rows, held, random, incremental)
+                self._take_over(network.weights)
         return self
 
     def _hidden_units(self) -> list[int]:
@@ -106,22 +109,24 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(units)
         self._take_over(initial_weights(units, self.activation, self.batch_norm, dtype, random))
-        self._no_improvement_count, self.loss_curve_ = 0, []
         self.validation_loss_curve_: list[float] = []
+
+    def _begin_curves(self):
+        """The attributes that solvers by batches write into after each epoch."""
+        self._no_improvement_count, self.loss_curve_ = 0, []
         early = self.early_stopping
         self.best_loss_ = None if early else np.inf
         self.validation_scores_: list[float] | None = [] if early else None
         self.best_validation_score_ = -np.inf if early else None
 
-    def _held(self, validation_data, dtype, target_dtype) -> Rows:
+    def _held(self, validation_data, target_dtype) -> Rows:
         """Rows to validate on that the user has passed: (X, y) or (X, y, sample_weight)."""
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
             raise ValueError("validation_data is (X, y) or (X, y, sample_weight)")
         X, y, *weights = validation_data
-        X = validate_data(self, X, dtype=FLOATS, reset=False, **SPARSE)
-        return Rows(
-            X, self._encoded(self._known(y), target_dtype), _check_sample_weight(*weights, X) if weights else None
-        )
+        X = validate_data(self, where_read(X), dtype=FLOATS, reset=False, **SPARSE)
+        y = self._known(on_host("y", y))
+        return Rows(X, self._encoded(y, target_dtype), checked_weights(weights[0], y) if weights else None)
 
     def _known(self, y):
         """Targets of rows that are not trained on."""
@@ -151,6 +156,14 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         """A network with the weights of this estimator."""
         loss = partial(loss_of, self.loss, self.out_activation_, self._smoothing)
         signature = described(self.loss), self.out_activation_, self._smoothing
+        with borrowed(self._architecture(dtype), loss, optimizer_of(self), signature) as network:
+            network.weights = self._weights
+            network.alpha.assign(self.alpha)
+            yield network
+
+    @contextmanager
+    def _resources(self):
+        """The device and the threads of this estimator; what it no longer needs of the device it gives back."""
         with ExitStack() as stack:
             if self.device is not None:
                 stack.enter_context(backend.device(self.device))
@@ -158,19 +171,17 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
                 from threadpoolctl import threadpool_limits
 
                 stack.enter_context(threadpool_limits(self.n_threads, user_api="blas"))
-            made = borrowed(self._architecture(dtype), loss, optimizer_of(self), signature)
-            network = stack.enter_context(made)
-            network.weights = self._weights
-            network.alpha.assign(self.alpha)
-            yield network
+            yield
+            backend.current_device().trim(KEPT)
 
     def _outputs(self, X) -> np.ndarray:
         """What the network gives for inputs, in the precision of inputs and weights."""
-        X = validate_data(self, X, reset=False, **SPARSE)
-        weights = self.coefs_[0].dtype
-        dtype = self._policy(X) if self.dtype is not None else np.result_type(X.dtype, weights).name
-        with self._network(dtype) as network:
-            return network.model.predict(X, batch_size=stochastic.PREDICTED_ROWS, verbose=0)
+        with self._resources():
+            X = validate_data(self, where_read(X), reset=False, **SPARSE)
+            weights = self.coefs_[0].dtype
+            dtype = self._policy(X) if self.dtype is not None else np.result_type(X.dtype, weights).name
+            with self._network(dtype) as network:
+                return network.model.predict(X, batch_size=stochastic.PREDICTED_ROWS, verbose=0)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -184,6 +195,25 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         """
         check_is_fitted(self)
         return conversion.to_sklearn(self)
+
+    def save(self, path, overwrite: bool = True):
+        """Writes this fitted estimator into one safetensors file: parameters, weights, classes, the optimizer's state.
+
+        `gpubp.sklearn.load` makes an equal one of it, which `partial_fit` trains on as it would have trained this one;
+        `gpubp.load_model` reads the network alone. All arrays are those of the host, so that where it was trained does
+        not matter.
+
+        Arguments:
+            path: where to; by custom its name ends in ".safetensors".
+            overwrite: whether a file may be there already. Default True.
+
+        Raises:
+            ValueError: for parameters that no file can keep: callbacks, functions of one's own, a RandomState.
+            FileExistsError: if there is a file that may not be overwritten.
+            OSError: if the file can't be written; one that was there before is untouched.
+        """
+        check_is_fitted(self)
+        files.save(self, path, overwrite)
 
     def to_model(self):
         """The fitted network as a `gpubp.Sequential` that ends with the output's activation."""

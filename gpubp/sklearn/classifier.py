@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gpubp.losses import Loss
+from gpubp.sklearn.arrays import like, on_host
 from gpubp.sklearn.base import FLOATS, SPARSE, BaseMLP
 from gpubp.sklearn.objective import loss_of
 from gpubp.sklearn.parameters import CONSTRAINTS, LOSSES, SHARE
@@ -86,6 +87,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             X, y, sample_weight: as of `fit`.
             classes: all that there are; the first call needs them. Default those of `y`, in later calls.
         """
+        y, classes = on_host("y", y), on_host("classes", classes)
         if _check_partial_fit_first_call(self, classes):
             self._label_binarizer = LabelBinarizer().fit(y if type_of_target(y).startswith("multilabel") else classes)
         return self._fit(X, y, sample_weight, incremental=True)
@@ -93,18 +95,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def predict(self, X):
         """The most probable class of each row; of several labels zeros and ones."""
         check_is_fitted(self)
-        return self._decoded(self._outputs(X))
+        return like(X, self._decoded(self._outputs(X)))
 
     def predict_proba(self, X):
         """The probabilities of the classes, (rows, classes), in the order of `classes_`."""
         check_is_fitted(self)
-        p = self._outputs(X)
-        return np.hstack([1 - p, p]) if self.n_outputs_ == 1 else p
+        return like(X, self._probabilities(X))
 
     def predict_log_proba(self, X):
         """The logarithms of `predict_proba`."""
-        p = self.predict_proba(X)
-        return np.log(p, out=p)
+        check_is_fitted(self)
+        p = self._probabilities(X)
+        return like(X, np.log(p, out=p))
+
+    def _probabilities(self, X) -> np.ndarray:
+        p = self._outputs(X)
+        return np.hstack([1 - p, p]) if self.n_outputs_ == 1 else p
 
     # Targets
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from sklearn import neural_network
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from gpubp.sklearn.network import Stack, Weights
 from gpubp.sklearn.solvers import Progress
@@ -28,6 +29,7 @@ def _copied(value):
 def taken_over(ours: type, theirs: Any) -> Any:
     """An estimator of the class `ours` in the place of a fitted one of scikit-learn; `partial_fit` goes on with it."""
     made = ours(**theirs.get_params())
+    made.validation_loss_curve_ = []
     copy_fitted(theirs, made)
     optimizer = getattr(theirs, "_optimizer", None)
     if optimizer is not None:
@@ -35,14 +37,36 @@ def taken_over(ours: type, theirs: Any) -> Any:
     return made
 
 
-def _progress(optimizer: Any, n: int) -> Progress:
-    """The state of a scikit-learn optimizer, whose lists hold the arrays of all coefs, then of all intercepts."""
+def _paths(layers: int) -> list[str]:
+    """Of the weights, as scikit-learn's optimizers list them: all coefs, then all intercepts."""
+    return [f"dense_{k}/{part}" for part in ("kernel", "bias") for k in range(layers)]
+
+
+def _progress(optimizer: Any, layers: int) -> Progress:
+    """The state of a scikit-learn optimizer."""
     adam = hasattr(optimizer, "ms")
     slots = {"momentum": optimizer.ms, "velocity": optimizer.vs} if adam else {"momentum": optimizer.velocities}
-    paths = [f"dense_{k}/{part}" for part in ("kernel", "bias") for k in range(n)]
-    arrays = {f"{slot}/{path}": a for slot, given in slots.items() for path, a in zip(paths, given, strict=True)}
+    arrays = {
+        f"{slot}/{path}": a for slot, given in slots.items() for path, a in zip(_paths(layers), given, strict=True)
+    }
     rate = optimizer.learning_rate_init if adam else optimizer.learning_rate
     return Progress(rate, arrays, getattr(optimizer, "t", 0))
+
+
+def _optimizer(p: Any, progress: Progress, weights: list[np.ndarray]) -> Any:
+    """The scikit-learn optimizer of an estimator's parameters in the state of this one."""
+
+    def arrays(slot):
+        given = (progress.slots.get(f"{slot}/{path}") for path in _paths(len(weights) // 2))
+        return [np.zeros_like(w) if a is None else a.copy() for a, w in zip(given, weights, strict=True)]
+
+    if p.solver == "sgd":
+        made = SGDOptimizer(weights, p.learning_rate_init, p.learning_rate, p.momentum, p.nesterovs_momentum, p.power_t)
+        made.learning_rate, made.velocities = progress.learning_rate, arrays("momentum")
+        return made
+    made = AdamOptimizer(weights, p.learning_rate_init, p.beta_1, p.beta_2, p.epsilon)
+    made.t, made.ms, made.vs = progress.updates, arrays("momentum"), arrays("velocity")
+    return made
 
 
 def to_sklearn(estimator: Any) -> Any:
@@ -58,7 +82,15 @@ def to_sklearn(estimator: Any) -> Any:
     copy_fitted(estimator, made)
     folded = _folded(estimator)
     made.coefs_, made.intercepts_ = folded.coefs, folded.intercepts
+    progress = getattr(estimator, "_optimizer", None)
+    if progress is not None and not estimator.batch_norm and _solves_alike(estimator, made):
+        made._optimizer = _optimizer(made, progress, made.coefs_ + made.intercepts_)
     return made
+
+
+def _solves_alike(estimator, made) -> bool:
+    """Whether both name the same solver, and the same kind of rate."""
+    return (estimator.solver, estimator.learning_rate) == (made.solver, made.learning_rate)
 
 
 def _accepted(their_class, name, value) -> bool:

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils import shuffle
+from sklearn.utils import _safe_indexing, shuffle
+from sklearn.utils.validation import _check_sample_weight
+
+from gpubp.sklearn.arrays import on_host
 
 
 @dataclass
@@ -21,7 +24,13 @@ class Rows:
         return self.x.shape[0]
 
     def __getitem__(self, index) -> "Rows":
-        return Rows(self.x[index], self.y[index], None if self.weights is None else self.weights[index])
+        weights = None if self.weights is None else self.weights[index]
+        return Rows(_safe_indexing(self.x, index), self.y[index], weights)
+
+
+def checked_weights(given, y: np.ndarray) -> np.ndarray | None:
+    """The weights of the rows of `y`, or None. Raises ValueError if there are more or fewer of them."""
+    return None if given is None else _check_sample_weight(on_host("sample_weight", given), y)
 
 
 def held_out(rows: Rows, fraction: float, stratify, random_state) -> tuple[Rows, Rows]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from scipy.optimize import OptimizeResult
 from sklearn.utils.optimize import _check_optimize_result
 
@@ -21,7 +22,7 @@ def fit(estimator: Any, network: Network, rows: Rows, held: Rows | None):
         rows, held: of training and of validation; `held` may be None.
     """
     if rows.weights is not None:
-        rows = rows[rows.weights != 0]
+        rows = rows[np.flatnonzero(rows.weights)]
     batches = -(-len(rows) // BATCH)
     network.alpha.assign(estimator.alpha / batches)  # each batch adds the penalty once
     history = network.model.fit(

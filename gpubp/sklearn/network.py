@@ -17,7 +17,7 @@ from gpubp.models import Sequential
 from gpubp.sklearn.objective import Average, Objective
 
 WAITING = 16  # networks that are kept for the next estimator
-LARGE = 1 << 20  # weights from which on making a network takes little beside training it
+KEPT = 64 << 20  # bytes that they hold together: many processes may share a GPU
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,13 @@ class Network(Stack):
         objective = Objective(loss, self.alpha, kernels)
         curves = [Average(objective, "curve", by_batches=True), Average(loss, "data_loss")]
         self.model.compile(copy.deepcopy(optimizer), objective, weighted_metrics=curves)
-        self.size = sum(v.array.size for v in self.model.variables)
+
+    @property
+    def bytes(self) -> int:
+        """The memory of its variables and of all programs that have been made."""
+        memories = [runner.executor.memory for idle in self.model._runners.values() for runner in idle]
+        buffers = {id(b): b.nbytes for memory in memories for b in memory.buffers.values()}
+        return sum(buffers.values())
 
 
 _waiting: list[tuple[Hashable, Network]] = []  # the longest waiting first; appending and popping are atomic
@@ -119,6 +125,8 @@ _waiting: list[tuple[Hashable, Network]] = []  # the longest waiting first; appe
 def borrowed(architecture: Architecture, loss, optimizer: optimizers.Optimizer, options: Hashable):
     """A network for the caller alone. Afterwards it waits for the next one: making its programs takes tens of ms.
 
+    Networks that would wait with others in more than `KEPT` bytes do not; the longest waiting goes first.
+
     Arguments:
         architecture, optimizer: as of `Network`.
         loss: makes the loss of the rows.
@@ -127,9 +135,18 @@ def borrowed(architecture: Architecture, loss, optimizer: optimizers.Optimizer, 
     key = architecture, options, _described(optimizer), current_device().name
     network = _taken(key) or Network(architecture, loss(), optimizer)
     yield network
-    if network.size <= LARGE:  # one that has failed is not kept
-        _waiting.append((key, network))
-        del _waiting[:-WAITING]
+    _waiting.append((key, network))  # unless it has failed
+    _let_go()
+
+
+def _let_go():
+    """Keeps as many of the networks that came last as may wait."""
+    kept = 0
+    for number, (_, network) in enumerate(reversed(list(_waiting))):
+        kept += network.bytes
+        if number == WAITING or kept > KEPT:
+            del _waiting[: len(_waiting) - number]
+            return
 
 
 def _taken(key) -> Network | None:

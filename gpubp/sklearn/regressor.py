@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gpubp.losses import Loss
+from gpubp.sklearn.arrays import like
 from gpubp.sklearn.base import FLOATS, SPARSE, BaseMLP
 from gpubp.sklearn.parameters import CONSTRAINTS, LOSSES
 
@@ -78,7 +79,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def predict(self, X):
         """The predicted numbers: (rows,), or of several outputs (rows, outputs)."""
         check_is_fitted(self)
-        return self._decoded(self._outputs(X))
+        return like(X, self._decoded(self._outputs(X)))
 
     # Targets
 

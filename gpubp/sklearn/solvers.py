@@ -50,8 +50,11 @@ class Progress:
         """Puts a network's optimizer where this solver stands."""
         model = network.model
         model.reset_optimizer()
-        model.set_optimizer_state(self.slots)
-        model.updates, model.iterations = self.updates, self.steps
+        try:
+            model.set_optimizer_state(self.slots)
+            model.updates, model.iterations = self.updates, self.steps
+        except KeyError:  # they are those of another solver: this one begins anew
+            model.reset_optimizer()
         if self.learning_rate is not None:
             model.optimizer.learning_rate = self.learning_rate
 

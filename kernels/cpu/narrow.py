@@ -8,14 +8,15 @@ from gpubp.kernels.cpu import generate
 from gpubp.kernels.description import AFTER, BEFORE, COLUMN, IN_ROW, INNER, Compute, Loop, Reduce
 
 WIDEST = 16  # columns
-LONGEST = 360  # steps times columns: what is longer takes seconds to compile
+LONGEST = 360  # lines: what is longer takes seconds to compile
 CHECK, CLAMP = "checked_index(ctx, row, ", "clamped_index("
 
 
 def suits(loop: Loop, columns: int) -> bool:
     """Whether this is the way to write a region of so many columns."""
     inner = any(s.where == INNER for s in loop.steps)
-    if not inner or not 1 < columns <= WIDEST or columns * len(loop.steps) > LONGEST:
+    lines = sum(columns if s.where == INNER else 1 for s in loop.steps)
+    if not inner or not 1 < columns <= WIDEST or lines > LONGEST:
         return False
     checks = [s for s in loop.steps if isinstance(s, Compute) and "ctx" in s.expression and s.where != AFTER]
     if any(not s.expression.startswith(CHECK) or s.where == INNER for s in checks):

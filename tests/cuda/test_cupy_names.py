@@ -24,6 +24,7 @@ OBJECTS = {
     "target": (lambda: cupy.ndarray, {"set", "dtype", "shape", "data"}),
     "data": (lambda: cupy.cuda.MemoryPointer, {"copy_from_host_async"}),
     "array": (lambda: cupy.ndarray, {"data"}),
+    "pool": (lambda: cupy.cuda.MemoryPool, {"free_bytes", "free_all_blocks"}),
     "own": (lambda: cupy.ndarray, {"device"}),
 }
 POINTERS = {"ptr"}  # of streams and of memory: set when they are made

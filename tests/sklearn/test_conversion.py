@@ -62,11 +62,56 @@ def test_training_goes_on_where_scikit_learn_left_it(name, solver):
     np.testing.assert_allclose(our.loss_curve_, their.loss_curve_, rtol=1e-9)
 
 
-def test_scikit_learn_trains_on_with_ours():
+SOLVERS = [
+    {"solver": "adam"},
+    {"solver": "adam", "beta_1": 0.5, "epsilon": 1e-3},
+    {"solver": "sgd"},
+    {"solver": "sgd", "momentum": 0.0},
+    {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.3},
+    {"solver": "sgd", "learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 1, "max_iter": 5},
+]
+
+
+@pytest.mark.parametrize("by_parts", [False, True])
+@pytest.mark.parametrize("parameters", SOLVERS, ids=lambda p: " ".join(map(str, p.values())))
+@pytest.mark.parametrize("name", NAMES)
+def test_scikit_learn_trains_on_where_ours_stands(name, parameters, by_parts):
+    x, y = data(name)
+    chosen = {"hidden_layer_sizes": (9, 4), "max_iter": 5, "random_state": 1, "learning_rate_init": 0.01} | parameters
+    our = getattr(ours, name)(**chosen, rng="sklearn")
+    if by_parts:
+        our.partial_fit(x, y, **({"classes": [0, 1, 2]} if name == "MLPClassifier" else {}))
+    else:
+        our.fit(x, y)
+    back = our.to_sklearn()
+    again = ours.from_sklearn(back).set_params(rng="sklearn")
+    for _ in range(3):
+        for estimator in (our, back, again):
+            estimator.partial_fit(x, y)
+    np.testing.assert_allclose(back.loss_curve_, our.loss_curve_, rtol=1e-9)
+    np.testing.assert_allclose(again.loss_curve_, our.loss_curve_, rtol=1e-9)
+    assert back.t_ == our.t_
+
+
+def test_an_optimizer_that_scikit_learn_lacks_begins_anew():
     x, y = data("MLPClassifier")
-    our = ours.MLPClassifier((9,), max_iter=5, random_state=1).fit(x, y)
+    our = ours.MLPClassifier((9,), max_iter=5, random_state=1, solver="nadam").fit(x, y)
     back = our.to_sklearn().partial_fit(x, y)
     assert len(back.loss_curve_) == 6
+    assert back._optimizer.t == 1
+
+
+def test_another_solver_begins_anew():
+    x, y = data("MLPRegressor")
+    our = ours.MLPRegressor(hidden_layer_sizes=(9,), max_iter=5, random_state=1, solver="sgd").fit(x, y)
+    our.set_params(solver="adam").partial_fit(x, y)
+    assert our._optimizer.updates == 3  # one epoch of 442 rows
+
+
+def test_one_taken_over_gets_validation_data_in_a_warm_start():
+    x, y = data("MLPRegressor")
+    their = theirs.MLPRegressor(hidden_layer_sizes=(9,), max_iter=5, random_state=1, warm_start=True).fit(x, y)
+    assert len(ours.from_sklearn(their).fit(x, y, validation_data=(x, y)).validation_loss_curve_) == 5
 
 
 def test_batch_normalisation_becomes_part_of_the_weights():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.sparse
 from sklearn import neural_network as theirs
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_multilabel_classification
@@ -122,12 +123,52 @@ def test_epochs_by_hand_and_warm_starts(name):
     follows(*both, x, 1e-9)
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("name", ["iris", "diabetes"])
+def test_what_fitting_sets(name, early_stopping, solver):
+    their, our, _ = pair(name, solver=solver, early_stopping=early_stopping)
+    public = [{n for n in vars(e) if n.endswith("_")} for e in (their, our)]
+    assert public[1] - public[0] == {"validation_loss_curve_"}
+    assert public[0] <= public[1]
+    our.set_params(warm_start=True, solver="sgd").fit(*data(name)[1:])
+    assert len(our.loss_curve_) >= our.n_iter_
+
+
+class Evaluations(list):
+    """The losses at the points where SciPy's minimiser asks for them: a list for each of its calls."""
+
+    def __init__(self, monkeypatch):
+        minimize = scipy.optimize.minimize
+
+        def watched(function, *given, **options):
+            def recording(x, *arguments):
+                value, gradient = function(x, *arguments)
+                self[-1].append(value)
+                return value, gradient
+
+            self.append([])
+            return minimize(recording, *given, **options)
+
+        monkeypatch.setattr(scipy.optimize, "minimize", watched)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("name", ["iris", "cancer", "labels", "diabetes", "two numbers"])
-def test_lbfgs(name, weighted):
-    first = pair(name, weighted=weighted, solver="lbfgs", max_fun=10, alpha=0.01)
-    for their, our, _ in (first, pair(name, weighted=weighted, solver="lbfgs", max_iter=60)):
-        assert our.loss_ == pytest.approx(their.loss_, rel=1e-2)
-    their, our, _ = first
-    assert our.n_iter_ == their.n_iter_
-    assert our.loss_ == pytest.approx(their.loss_, rel=1e-9)
+@pytest.mark.parametrize("name", ["iris", "cancer", "labels", "diabetes", "two numbers", "counts"])
+def test_lbfgs(name, weighted, activation, monkeypatch):
+    evaluations = Evaluations(monkeypatch)
+    loss = {"loss": "poisson"} if name == "counts" else {}
+    options = {"weighted": weighted, "activation": activation, "solver": "lbfgs", "alpha": 0.01, "max_iter": 60}
+    their, our, _ = pair(name, **options, **loss)
+    theirs_losses, our_losses = evaluations
+    assert min(len(theirs_losses), len(our_losses)) >= 10
+    np.testing.assert_allclose(our_losses[:10], theirs_losses[:10], rtol=1e-9)
+    assert our.loss_ == pytest.approx(their.loss_, rel=1e-2)
+
+
+def test_lbfgs_ends_at_the_same_limits():
+    for limit in ({"max_fun": 10}, {"max_iter": 7}, {"tol": 0.1}):
+        their, our, _ = pair("iris", solver="lbfgs", **{"max_iter": 200} | limit)
+        assert our.n_iter_ == their.n_iter_
+        assert our.loss_ == pytest.approx(their.loss_, rel=1e-9)

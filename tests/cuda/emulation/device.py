@@ -180,6 +180,10 @@ class EmulatedDevice:
             target.host[...] = source
         self.record.append(("copy", target.nbytes))
 
+    def trim(self, beyond: int):
+        self._refuse_in_capture("give memory back")
+        self.record.append(("trim", beyond))
+
     def address(self, array: Array) -> int:
         return array.host.ctypes.data
 
