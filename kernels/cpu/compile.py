@@ -24,9 +24,9 @@ SECONDS_A_KERNEL = 0.4  # roughly: from 0.1 to 2
 HEADER = '''"""Generated."""
 
 import numpy as np
-from numba import carray
 
-from gpubp.kernels.cpu.native import added, checked_finite, checked_index, clamped_index, entry, ints, pointer
+from gpubp.kernels.cpu.native import added, checked_finite, checked_index, clamped_index, entry, ints
+from gpubp.kernels.cpu.native import narrowed, open_operand, operand
 '''
 _ADDRESSES: dict[str, int] = {}  # by the text of the kernel
 

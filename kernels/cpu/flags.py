@@ -7,6 +7,25 @@ import numba as nb
 STEPS = {"fastmath": {"contract", "nsz", "afn"}, "error_model": "numpy"}
 # "reassoc" makes (a + b) - a a plain b, whatever a is: it is for sums, which are not vectorised without it.
 FAST = STEPS | {"fastmath": STEPS["fastmath"] | {"reassoc"}}
-jit = nb.njit(nogil=True, **FAST)
 # For formulas whose order matters: "reassoc" would merge both products of a range reduction, "nsz" may lose -0.
-ordered = nb.njit(nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
+ORDERED = {"fastmath": {"contract"}, "error_model": "numpy", "forceinline": True}
+
+
+def for_kernels(**options):
+    """A decorator for functions that kernels call and Python does not, for which half as much is to be compiled."""
+    compiled = nb.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+
+    def decorator(function):
+        def refuse(*arguments, **named):
+            raise TypeError(f"{function.__name__} is compiled for kernels, not to be called from Python")
+
+        dispatcher = compiled(function)
+        dispatcher._insert = lambda *entry: None  # else a call from Python would find the wrapper's address, which is 0
+        dispatcher._compile_for_args = refuse
+        return dispatcher
+
+    return decorator
+
+
+jit = for_kernels(**FAST)
+ordered = for_kernels(**ORDERED)

@@ -11,6 +11,7 @@ from gpubp.kernels.cpu.native import DGEMM, DTILES, LIMIT, SGEMM, STILES, call, 
 
 SMALL = 128  # products of at most so many multiplications take longer to hand over to BLAS than to compute
 WIDE = 64  # columns from which one row is multiplied faster here than by BLAS, which packs the other matrix first
+TURNED, AS_IT_IS = ord("T"), ord("N")
 I64 = ir.IntType(64)
 # BLAS's arguments that are integers of 32 bits, characters or numbers: all go by reference.
 BITS = {1: 8, 2: 8, 3: 32, 4: 32, 5: 32, 6: None, 8: 32, 10: 32, 11: None, 13: 32}
@@ -68,8 +69,8 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
         else:
             call_gemm(
                 ctx[SGEMM] if size == 4 else ctx[DGEMM],
-                ord("T") if tb else ord("N"),
-                ord("T") if ta else ord("N"),
+                TURNED if tb else AS_IT_IS,
+                TURNED if ta else AS_IT_IS,
                 n,
                 m,
                 k,

@@ -1,7 +1,5 @@
 """The source text of kernels: of the wrapper that finds the arrays, and of whole regions."""
 
-import numpy as np
-
 from gpubp.kernels.description import AFTER, BEFORE, COLUMN, IN_ROW, INNER, Compute, Kernel, Loop, Nest, Reduce, Written
 
 LIBRARY = {"float32": "f32", "float64": "f64", "bool": "b8"}
@@ -41,13 +39,9 @@ def arrays(arrays):
     """The head of a kernel, and where in the row its options begin."""
     lines, position = ["", "@entry", "def kernel(context, where):", "    ctx, row = ints(context), ints(where)"], 2
     for k, array in enumerate(arrays):
-        dims = [f"row[{position + 2 + d}]" for d in range(array.rank)]
-        if array.open:
-            row_bytes = " * ".join([*dims[1:], str(np.dtype(array.dtype).itemsize)])
-            dims[0] = f"ctx[row[{position}] + 1] // ({row_bytes})"
+        find = "open_operand" if array.open else "operand"
         dtype = f"np.{array.dtype}{'_' if array.dtype == 'bool' else ''}"
-        address = f"ctx[row[{position}]] + row[{position + 1}]"
-        lines.append(f"    a{k} = carray(pointer({address}), ({', '.join(dims)},), {dtype})")
+        lines.append(f"    a{k} = {find}(ctx, row, {position}, {dtype}, {array.rank})")
         position += 2 + array.rank
     return lines, position
 

@@ -72,10 +72,9 @@ class _NarrowText:
         """The arrays, with the number of columns written down: so the compiler knows that rows do not overlap."""
         lines, position = generate.arrays(self.loop.arrays)
         kinds = {a.array: a.kind for a in (*self.loop.loads, *self.loop.stores)}
-        for k, array in enumerate(self.loop.arrays):
+        for k in range(len(self.loop.arrays)):
             if kinds.get(k) in ("FULL", "ROW"):
-                shape = f"(a{k}.shape[0], {self.columns})" if array.rank == 2 else f"({self.columns},)"
-                lines.append(f"    a{k} = carray(pointer(a{k}.ctypes.data), {shape}, a{k}.dtype)")
+                lines.append(f"    a{k} = narrowed(a{k}, {self.columns})")
         return [*lines, f"    rows = row[{position}]"]
 
     def _names(self, value):

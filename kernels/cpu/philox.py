@@ -1,12 +1,11 @@
 """Random numbers on the CPU: bit for bit those of `gpubp.ops.philox`, whose docstrings define them."""
 
-import numba as nb
 import numpy as np
 
-from gpubp.kernels.cpu.flags import FAST, jit
+from gpubp.kernels.cpu.flags import FAST, for_kernels, jit
 
 # LLVM deems Philox too long to inline, and a loop with a call in it is not vectorised: masks took eight times as long.
-inlined = nb.njit(nogil=True, forceinline=True, **FAST)
+inlined = for_kernels(forceinline=True, **FAST)
 
 # Repeated, not imported: what is compiled is kept under a name that knows of changes in this folder alone.
 MASK, NOISE, SHUFFLE, SORT_LIMIT = 0, 1, 2, 4096

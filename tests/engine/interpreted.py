@@ -4,15 +4,19 @@ It holds fusion, planning, lowering and generation against the reference for tho
 access is checked against the bounds of its segment.
 """
 
+import math
 from functools import cache
 
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 
 from gpubp.engine.executors.lower import lower
 from gpubp.engine.executors.memory import Memory
 from gpubp.kernels.cpu import generate, native
 from gpubp.kernels.cpu.gemm import blas_address
 from gpubp.ops.registry import REGISTRY
+
+from ..kernels.calling import from_python
 
 SEGMENT = 1 << 40  # segments lie this far apart; "addresses" are positions on that line
 
@@ -52,20 +56,27 @@ class Interpreted:
         row = [0, 0]
         for place, view in lowered.operands:
             row += [native.SEGMENTS + 2 * self.program.segments.index(place.segment), place.offset, *view]
-        names = {"ints": lambda x: x, "entry": lambda f: f, "pointer": lambda x: x, "carray": self._array}
+        names = {"ints": lambda x: x, "entry": lambda f: f, "operand": self._array, "open_operand": self._open_array}
         for name, dtype in (("f32", np.float32), ("f64", np.float64), ("i64", np.int64), ("b8", np.bool_)):
             names[name] = Library(dtype)
         names |= {"np": np, "added": np.add, "checked_index": _checked_index, "checked_finite": lambda ctx, row, x: x}
         exec(_code(lowered.kernel), names)
+        names |= {name: from_python(x) for name, x in names.items() if isinstance(x, Dispatcher)}
         with np.errstate(all="ignore"):
             names["kernel"](self.context, np.array([*row, *lowered.options], np.int64))
 
-    def _array(self, address, shape, dtype):
-        k, offset = divmod(int(address), SEGMENT)
+    def _array(self, ctx, row, position, dtype, rank):
+        return self._viewed(ctx, row, position, dtype, [int(n) for n in row[position + 2 :][:rank]])
+
+    def _open_array(self, ctx, row, position, dtype, rank):
+        return self._viewed(ctx, row, position, dtype, [-1, *(int(n) for n in row[position + 3 :][: rank - 1])])
+
+    def _viewed(self, ctx, row, position, dtype, shape):
+        k, offset = divmod(int(ctx[row[position]] + row[position + 1]), SEGMENT)
         buffer = self.memory.buffers[self.program.segments[k]]
-        nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        assert offset + nbytes <= buffer.nbytes, "a kernel reaches beyond its segment"
-        return buffer[offset : offset + nbytes].view(dtype).reshape([int(n) for n in shape])
+        end = None if -1 in shape else offset + math.prod(shape) * np.dtype(dtype).itemsize
+        assert end is None or end <= buffer.nbytes, "a kernel reaches beyond its segment"
+        return buffer[offset:end].view(dtype).reshape(shape)
 
 
 @cache

@@ -2,9 +2,12 @@
 
 import logging
 
+import numpy as np
 import pytest
 
-from gpubp.kernels.cpu import compile
+from gpubp.kernels.cpu import compile, f32
+
+from .calling import FromPython
 
 KERNEL = """
 @entry
@@ -49,3 +52,10 @@ def test_a_source_without_machine_code_counts_as_missing(empty, caplog):
 def test_a_single_kernel_is_not_worth_a_line(empty, caplog):
     assert announced(caplog, SEVERAL[:1]) == []
     assert announced(caplog, []) == []
+
+
+def test_functions_of_kernels_are_not_for_python():
+    """They have no wrappers that Python could call, even where a kernel has had them compiled."""
+    assert FromPython(f32).exp(np.float32(0)) == 1
+    with pytest.raises(TypeError, match="exp is compiled for kernels"):
+        f32.exp(np.float32(0))

@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gpubp.kernels.cpu import philox as kernel
+from gpubp.kernels.cpu import philox as functions
 from gpubp.ops import philox
 
+from ..kernels.calling import FromPython
+
+kernel = FromPython(functions)
 ONES = 0xFFFFFFFF
 # Random123's kat_vectors, "philox4x32 10": counter, key, result.
 KNOWN_ANSWERS = [
