@@ -29,3 +29,4 @@ def for_kernels(**options):
 
 jit = for_kernels(**FAST)
 ordered = for_kernels(**ORDERED)
+inlined = for_kernels(forceinline=True, **FAST)

@@ -6,11 +6,9 @@ from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
 from gpubp.kernels.cpu import tiles
-from gpubp.kernels.cpu.flags import jit, ordered
+from gpubp.kernels.cpu.flags import inlined, jit, ordered
 from gpubp.kernels.cpu.native import DGEMM, DTILES, LIMIT, SGEMM, STILES, call, double
 
-SMALL = 128  # products of at most so many multiplications take longer to hand over to BLAS than to compute
-WIDE = 64  # columns from which one row is multiplied faster here than by BLAS, which packs the other matrix first
 TURNED, AS_IT_IS = ord("T"), ord("N")
 I64 = ir.IntType(64)
 # BLAS's arguments that are integers of 32 bits, characters or numbers: all go by reference.
@@ -48,17 +46,8 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
 
     Strides lead from matrix to matrix; they are 0 for a matrix that meets all others.
     """
-    dtype = c.dtype.type
-    scale, keep = dtype(double(alpha)), dtype(double(beta))
-    if m * n * k <= SMALL or dtype(0.5) == 0:  # or integers, which BLAS does not know
-        for batch in range(count):
-            left, right = _matrix(a, batch * stride_a, k if ta else m), _matrix(b, batch * stride_b, n if tb else k)
-            small(ctx, row, left, right, _matrix(c, batch * stride_c, m), k, ta, tb)
-        return
-    if m == 1 and n >= WIDE and not ta and not tb and count == 1 and scale == 1 and keep == 0:
-        _row(a[0], b, c[0])
-        return
-    by_tiles = scale == 1 and (keep == 0 or keep == 1) and _suits(ctx, c, m, n, k, ldb, ta, tb)
+    scale, keep = c.dtype.type(double(alpha)), c.dtype.type(double(beta))
+    by_tiles = scale == 1 and (keep == 0 or keep == 1) and _by_tiles(ctx, c, m, n, k, ldb, ta, tb)
     for batch in range(count):
         size = c.itemsize
         left, right = a.ctypes.data + batch * stride_a * size, b.ctypes.data + batch * stride_b * size
@@ -88,26 +77,69 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
 @jit
 def gemm_bias(ctx, row, a, b, bias, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc, relu):
     """C = op(A) op(B) + bias, a number a column, then its ReLU if `relu` is not 0. `count` is 1, and `beta` 0."""
-    if m > 1 and c.dtype.type(0.5) and _suits(ctx, c, m, n, k, ldb, ta, tb):
+    if _by_tiles(ctx, c, m, n, k, ldb, ta, tb):
         left, right, result = a.ctypes.data, b.ctypes.data, c.ctypes.data
         call(_tiles(ctx, c), left, lda, right, ldb, result, ldc, m, n, k, ta, tb, bias.ctypes.data, 0, relu)
-    else:
-        gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc)
-        for i in range(m):
-            for j in range(n):
-                total = c[i, j] + bias[j]
-                c[i, j] = 0 if relu and total <= 0 else total
+        return
+    gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc)
+    for i in range(m):
+        for j in range(n):
+            total = c[i, j] + bias[j]
+            c[i, j] = 0 if relu and total <= 0 else total
+
+
+@inlined
+def _by_tiles(ctx, c, m, n, k, ldb, ta, tb):
+    return m * n * k <= ctx[LIMIT] and tiles.suits(c.itemsize, m, n, k, ldb, ta, tb)
+
+
+@inlined
+def _tiles(ctx, c):
+    """The address of `tiles.product` for a dtype."""
+    return ctx[STILES] if c.itemsize == 4 else ctx[DTILES]
+
+
+@jit
+def line(ctx, row, a, b, c):
+    """c = a B of one row, eight rows of B at a time: B is read once, in the order in which it lies."""
+    n, k = c.shape[1], a.shape[1]
+    c[0, :] = 0
+    whole = k - k % 8
+    for p in range(0, whole, 8):
+        a0, a1, a2, a3 = a[0, p], a[0, p + 1], a[0, p + 2], a[0, p + 3]
+        a4, a5, a6, a7 = a[0, p + 4], a[0, p + 5], a[0, p + 6], a[0, p + 7]
+        for j in range(n):
+            low = a0 * b[p, j] + a1 * b[p + 1, j] + a2 * b[p + 2, j] + a3 * b[p + 3, j]
+            c[0, j] += low + (a4 * b[p + 4, j] + a5 * b[p + 5, j] + a6 * b[p + 6, j] + a7 * b[p + 7, j])
+    for p in range(whole, k):
+        for j in range(n):
+            c[0, j] += a[0, p] * b[p, j]
+
+
+@jit
+def line_bias(ctx, row, a, b, bias, c, relu):
+    """c = a B + bias of one row, then its ReLU if `relu` is not 0."""
+    line(ctx, row, a, b, c)
+    for j in range(c.shape[1]):
+        total = c[0, j] + bias[j]
+        c[0, j] = 0 if relu and total <= 0 else total
 
 
 @ordered
-def small(ctx, row, a, b, c, k, ta, tb):
-    """C = op(A) op(B), element by element: sums too short for vectors, which only cost to set up."""
-    for i in range(c.shape[0]):
-        for j in range(c.shape[1]):
-            total = c.dtype.type(0)
-            for p in range(k):
-                total += (a[p, i] if ta else a[i, p]) * (b[j, p] if tb else b[p, j])
-            c[i, j] = total
+def small(ctx, row, a, b, c, m, k, ta, tb, count, stride_a, stride_b):
+    """C = op(A) op(B), `count` times, element by element: sums too short for vectors, which only cost to set up.
+
+    Strides lead in rows from matrix to matrix; they are 0 for a matrix that meets all others.
+    """
+    for batch in range(count):
+        left, right = batch * stride_a, batch * stride_b
+        for i in range(m):
+            for j in range(c.shape[1]):
+                total = c.dtype.type(0)
+                for p in range(k):
+                    x = a[left + p, i] if ta else a[left + i, p]
+                    total += x * (b[right + j, p] if tb else b[right + p, j])
+                c[batch * m + i, j] = total
 
 
 @ordered
@@ -119,37 +151,3 @@ def small_bias(ctx, row, a, b, bias, c, k, ta, tb, relu):
             for p in range(k):
                 total += (a[p, i] if ta else a[i, p]) * (b[j, p] if tb else b[p, j])
             c[i, j] = 0 if relu and total <= 0 else total
-
-
-@jit
-def _suits(ctx, c, m, n, k, ldb, ta, tb):
-    return m * n * k <= ctx[LIMIT] and tiles.suits(c.itemsize, m, n, k, ldb, ta, tb)
-
-
-@jit
-def _tiles(ctx, c):
-    """The address of `tiles.product` for a dtype."""
-    return ctx[STILES] if c.itemsize == 4 else ctx[DTILES]
-
-
-@jit
-def _row(a, b, c):
-    """c = a B, eight rows of B at a time: B is read once, in the order in which it lies."""
-    n, k = c.shape[0], a.shape[0]
-    c[:] = 0
-    whole = k - k % 8
-    for p in range(0, whole, 8):
-        a0, a1, a2, a3, a4, a5, a6, a7 = a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4], a[p + 5], a[p + 6], a[p + 7]
-        for j in range(n):
-            low = a0 * b[p, j] + a1 * b[p + 1, j] + a2 * b[p + 2, j] + a3 * b[p + 3, j]
-            c[j] += low + (a4 * b[p + 4, j] + a5 * b[p + 5, j] + a6 * b[p + 6, j] + a7 * b[p + 7, j])
-    for p in range(whole, k):
-        for j in range(n):
-            c[j] += a[p] * b[p, j]
-
-
-@jit
-def _matrix(stacked, begin, rows):
-    """Of matrices below each other the one that begins at an element."""
-    first = begin // max(1, stacked.shape[1])
-    return stacked[first : first + rows]

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from gpubp.kernels.cpu.flags import FAST, for_kernels, jit
+from gpubp.kernels.cpu.flags import inlined, jit
 
 # LLVM deems Philox too long to inline, and a loop with a call in it is not vectorised: masks took eight times as long.
-inlined = for_kernels(forceinline=True, **FAST)
+# Hence the functions that are inlined.
 
 # Repeated, not imported: what is compiled is kept under a name that knows of changes in this folder alone.
-MASK, NOISE, SHUFFLE, SORT_LIMIT = 0, 1, 2, 4096
+MASK, NOISE, SHUFFLE = 0, 1, 2
 
 # Numba widens uint32 arithmetic to 64 bits, and int64 with uint64 to float64: hence the casts.
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -96,19 +96,13 @@ def _uniform(high, low, dtype, itemsize):
 
 
 @jit
-def permutation(out, seed, epoch):
-    """Fill an int64 array (n,) with the order of an epoch."""
-    if len(out) > SORT_LIMIT:
-        _permute_by_network(out, seed, epoch)
-    else:
-        _permute_by_sort(out, seed, epoch)
+def permute_by_sort(out, scratch, seed, epoch):
+    """The order of an epoch of few rows, into an int64 array (n,). `scratch` is one of uint64, (n + 257,).
 
-
-@jit
-def _permute_by_sort(out, seed, epoch):
-    """Stable: buckets by the highest eight bits, then an insertion sort, which is left with little to do."""
-    keys = np.empty(len(out), np.uint64)
-    begins = np.zeros(257, np.int64)
+    Stable: buckets by the highest eight bits, then an insertion sort, which is left with little to do.
+    """
+    keys, begins = scratch[257:], scratch[:257]
+    begins[:] = 0
     for i in range(len(out)):
         keys[i] = _sort_key(seed, epoch, i)
         begins[_bucket(keys[i]) + 1] += 1
@@ -139,7 +133,8 @@ def _bucket(key):
 
 
 @jit
-def _permute_by_network(out, seed, epoch):
+def permute_by_network(out, seed, epoch):
+    """The order of an epoch of many rows, into an int64 array (n,)."""
     n = len(out)
     bits = 0
     while (n - 1) >> bits:

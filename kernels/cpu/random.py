@@ -1,7 +1,7 @@
 """Draws the random numbers of a program."""
 
 from gpubp.kernels.cpu.flags import jit
-from gpubp.kernels.cpu.philox import keep_mask, normal, permutation
+from gpubp.kernels.cpu.philox import keep_mask, normal, permute_by_network, permute_by_sort
 
 
 @jit
@@ -19,4 +19,10 @@ def random_normal(ctx, row, seed, step, out, stream):
 @jit
 def shuffle(ctx, row, out, seed, epoch):
     """The order of rows of an epoch."""
-    permutation(out, seed, epoch)
+    permute_by_network(out, seed, epoch)
+
+
+@jit
+def shuffle_few(ctx, row, out, scratch, seed, epoch):
+    """The order of rows of an epoch of few."""
+    permute_by_sort(out, scratch, seed, epoch)

@@ -15,12 +15,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from gpubp.kernels.cpu.flags import FAST, STEPS, for_kernels
+from gpubp.kernels.cpu.flags import STEPS, inlined
 from gpubp.kernels.cpu.vectors import AVAILABLE, BYTES, I64, Vectors
 
 ARGUMENTS = 14  # of `product`, beside the dtype
 entry = nb.cfunc(types.void(*[types.int64] * ARGUMENTS), cache=True, nopython=True, **STEPS)
-inlined = for_kernels(forceinline=True, **FAST)
 
 HEIGHTS = 14, 12, 8, 6  # rows of a tile of one vector, of two, of three, of four
 LARGE, LARGE_TURNED = 1 << 30, 1 << 27  # multiplications from which BLAS's copies pay; the latter if A is transposed

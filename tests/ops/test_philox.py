@@ -61,7 +61,10 @@ def kernel_mask(seed, stream, step, rows, columns, rate, first_row=0, dtype=bool
 
 def kernel_permutation(n, seed, epoch):
     out = np.full(n, -1, np.int64)
-    kernel.permutation(out, seed, epoch)
+    if n > philox.SORT_LIMIT:
+        kernel.permute_by_network(out, seed, epoch)
+    else:
+        kernel.permute_by_sort(out, np.empty(n + 257, np.uint64), seed, epoch)
     return out
 
 

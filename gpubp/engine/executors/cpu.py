@@ -3,26 +3,23 @@
 import ctypes
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
-from math import prod
 
 import numpy as np
 
-from gpubp.backend.threads import one_blas_thread, training_threads
+from gpubp.backend.threads import one_blas_thread
+from gpubp.engine.executors import products
 from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
 from gpubp.kernels.cpu import compile, generate, interpreter, narrow, native, tiles
-from gpubp.kernels.cpu.gemm import SMALL, blas_address
+from gpubp.kernels.cpu.gemm import blas_address
 from gpubp.kernels.description import Array, Written
-from gpubp.ops.registry import REGISTRY
-from gpubp.ops.shapes import at
+from gpubp.ops.philox import SORT_LIMIT
 
-SINGLE = 1 << 22  # multiplications up to which a product is computed by one thread
-LIGHTER = {"gemm.gemm": "gemm.small", "gemm.gemm_bias": "gemm.small_bias"}
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 RUN = """
 from gpubp.kernels.cpu.interpreter import run
@@ -42,40 +39,11 @@ def _source(instruction: Instruction, kernel) -> str:
     return generate.text(kernel)
 
 
-def _lighter(one: Lowered) -> Lowered:
-    """The same; a product of a few elements by a kernel that asks less: it takes no longer than to read its row."""
-    light = LIGHTER.get(getattr(one.kernel, "function", ""))
-    if light is None:
-        return one
-    m, n, k, _, _, _, ta, tb, _, _, count, _, _, _, *rest = one.options
-    if count != 1 or m * n * k > SMALL:
-        return one
-    options = (k, ta, tb, *rest)
-    return replace(one, kernel=replace(one.kernel, function=light, options=len(options)), options=options)
-
-
-def _products(program: Program) -> list[Instruction]:
-    """The matrix products; of those with an epilogue the first half."""
-    first = [i.halves[0] if i.halves else i for part in program.parts for i in part.code]
-    return [i for i in first if i.op is REGISTRY["matmul"]]
-
-
-def _largest_product(program: Program) -> int:
-    """The multiplications of the largest matrix product."""
-    rows = program.layout.rows
-    shapes = [(at(i.inputs[0].dims, rows), at(i.outputs[0].dims, rows), i.attrs["ta"]) for i in _products(program)]
-    return max((prod(c[-2:]) * a[-2 if ta else -1] for a, c, ta in shapes), default=0)
-
-
-def _largest_own() -> int:
-    """The multiplications up to which a product is not left to BLAS: larger ones are where it has several threads."""
-    return SINGLE if training_threads() > 1 else np.iinfo(np.int64).max
-
-
 @cache
-def _shuffle() -> int:
+def _shuffle(few: bool) -> int:
     """The address of the kernel that draws an order of rows."""
-    return compile.address(generate.text(Written((Array("int64", 1),), "random.shuffle", options=2)))
+    arrays = (Array("int64", 1), Array("uint64", 1)) if few else (Array("int64", 1),)
+    return compile.address(generate.text(Written(arrays, "random.shuffle_few" if few else "random.shuffle", options=2)))
 
 
 @dataclass
@@ -108,12 +76,12 @@ class CPU:
         self.context = np.zeros(native.SEGMENTS + 2 * len(self.segments), np.int64)
         self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
         for dtype, position in {"float32": native.STILES, "float64": native.DTILES}.items():
-            if any(i.outputs[0].dtype == dtype for i in _products(program)):
+            if any(i.outputs[0].dtype == dtype for i in products.of(program)):
                 self.context[position] = compile.address(tiles.text(dtype))
         self._set_context(program.layout.sizes)
         self.arguments = np.zeros(interpreter.DONE + 1, np.int64)
         self._run = SIGNATURE(compile.address(RUN))
-        self._small = _largest_product(program) <= SINGLE
+        self._small = products.largest(program) <= products.SINGLE
 
     def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
         """Runs `steps` batches of `rows` rows, of all parts or those named; how many were done.
@@ -135,7 +103,7 @@ class CPU:
         """
         table = self._table(rows, None)
         self._set_context(self.callers)
-        self.context[native.LIMIT] = _largest_own() if self.own_products else 0
+        self.context[native.LIMIT] = products.largest_own() if self.own_products else 0
         arguments = np.array(self._arguments(table, table.starts, table.guard, table.moves[:0], 1), np.int64)
         run, status, context, places = self._run, self.context, self.context.ctypes.data, arguments.ctypes.data
 
@@ -163,12 +131,14 @@ class CPU:
 
     def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
         """The order in which an epoch visits n rows: `ops.philox.permutation`, compiled."""
-        out = np.empty(n, np.int64)
-        kernel = _shuffle()
-        context = np.array([0] * native.SEGMENTS + [out.ctypes.data, out.nbytes], np.int64)
-        row = np.array([kernel, 0, native.SEGMENTS, 0, n, seed, epoch], np.int64)
+        arrays = [np.empty(n, np.int64)] + [np.empty(n + 257, np.uint64)] * (n <= SORT_LIMIT)
+        kernel = _shuffle(few=n <= SORT_LIMIT)
+        places = [x for a in arrays for x in (a.ctypes.data, a.nbytes)]
+        context = np.array([0] * native.SEGMENTS + places, np.int64)
+        ends = [x for k, a in enumerate(arrays) for x in (native.SEGMENTS + 2 * k, 0, len(a))]
+        row = np.array([kernel, 0, *ends, seed, epoch], np.int64)
         SIGNATURE(kernel)(context.ctypes.data, row.ctypes.data)
-        return out
+        return arrays[0]
 
     def _table(self, rows: int, parts: tuple[str, ...] | None) -> Table:
         self.memory.set_rows(rows)
@@ -180,7 +150,7 @@ class CPU:
         self.context[native.STATUS] = native.OK
         self._set_context(self.callers)
         self.arguments[:] = self._arguments(table, starts, guard, moves, steps)
-        self.context[native.LIMIT] = _largest_own() if self.own_products else 0
+        self.context[native.LIMIT] = products.largest_own() if self.own_products else 0
         start = time.perf_counter()
         with one_blas_thread() if self._small else nullcontext():
             self._run(self.context.ctypes.data, self.arguments.ctypes.data)
@@ -209,7 +179,7 @@ class CPU:
         """The table of all parts or those named for a number of rows: extents change with it, places do not."""
         chosen = [part for part in self.program.parts if parts is None or part.name in parts]
         instructions = [(part, i) for part in chosen for i in part.code]
-        lowered = [_lighter(lower(i, part.places, rows)) for part, i in instructions]
+        lowered = [products.suited(lower(i, part.places, rows)) for part, i in instructions]
         texts = [_source(i, one.kernel) for (_, i), one in zip(instructions, lowered, strict=True)]
         compile.announce(texts)
         code: list[int] = []
