@@ -23,7 +23,7 @@ demo:
 		--model mnist.safetensors --curve mnist-learning-curve.png
 
 test: $(VENV)/installed-test
-	$(RUN)/python -m pytest -n auto --maxprocesses 8
+	$(RUN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/installed-dev,plot
 	$(RUN)/ruff check .

@@ -20,7 +20,8 @@ def rounded(x: np.ndarray, precision: str) -> np.ndarray:
     if x.dtype != np.float32:
         return x
     if precision == "float16":
-        return x.astype(np.float16).astype(np.float32)
+        with np.errstate(over="ignore"):
+            return x.astype(np.float16).astype(np.float32)
     n, bits = CUT[precision], np.ascontiguousarray(x).view(np.uint32)
     even = bits + (np.uint32((1 << n - 1) - 1) + (bits >> np.uint32(n) & np.uint32(1)))
     kept = even & np.uint32(0xFFFFFFFF << n & 0xFFFFFFFF)
