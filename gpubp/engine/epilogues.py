@@ -1,7 +1,7 @@
 """Epilogues: a product whose only reader adds a bias, and perhaps takes the ReLU, becomes one instruction with it.
 
-Libraries of products do that while the result is still on the chip. It is planned so only for devices that have one;
-both halves stay known, for shapes that the library does not take.
+cuBLASLt, and the tiles of `kernels/cpu`, do that while the result is still in registers. It is planned so only for
+devices that can; both halves stay known, for shapes that the library does not take.
 """
 
 from gpubp.engine.fuse import Instruction, base

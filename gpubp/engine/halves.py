@@ -15,7 +15,7 @@ from gpubp.engine.trace import Symbol
 from gpubp.ops.linalg import gemm
 from gpubp.ops.shapes import Dim
 
-HALVES = {"bfloat16": np.dtype(np.uint16), "float16": np.dtype(np.float16)}  # NumPy has no bfloat16, but its bits
+HALVES = {"bfloat16": np.dtype(np.uint16), "float16": np.dtype(np.float16)}  # NumPy has no bfloat16: its bits
 
 
 class Halves:
@@ -29,7 +29,8 @@ class Halves:
 
     Attributes:
         code: the same instructions; products read their factors in the format that they want, from copies where these
-            are kept otherwise. One that is kept so itself gets its bias in both ways, that format last.
+            are kept otherwise. Where a bias is added to a result that is itself kept so, the bias comes twice: as it is,
+            and, last, in the format of the result, as the library wants it.
         kept: of values that the code computes, the format in which they are kept.
         weights: by format, the variables of which all products together want one copy, with the symbol of each's part.
     """

@@ -20,13 +20,13 @@ def on_host(name: str, x: Any) -> Any:
 
 
 def where_read(x: Any) -> Any:
-    """A foreign array of inputs, left where it lies if that is the device that computes; all else as it is."""
+    """A foreign array of inputs where it lies, if that is the device that computes, else NumPy's; all else as it is."""
     there = current_device().adopt(x) if foreign(x) else None
     return on_host("X", x) if there is None else there
 
 
 def like(x: Any, result: np.ndarray) -> Any:
-    """A result as an array of the library and the device of `x`, if it holds numbers: there are no others' of texts."""
+    """A result as an array of the library and the device of `x`. Texts, which other libraries lack, stay NumPy's."""
     if not foreign(x) or result.dtype.kind not in "biuf":
         return result
     namespace, _, device = get_namespace_and_device(x)

@@ -208,7 +208,8 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
             overwrite: whether a file may be there already. Default True.
 
         Raises:
-            ValueError: for parameters that no file can keep: callbacks, functions of one's own, a RandomState.
+            ValueError: for parameters that no file can keep: callbacks, a RandomState, functions other than losses and
+                registered activations.
             FileExistsError: if there is a file that may not be overwritten.
             OSError: if the file can't be written; one that was there before is untouched.
         """

@@ -10,8 +10,8 @@ from gpubp.engine.executors.capacity import room
 from gpubp.ops.shapes import at
 from gpubp.training.data import Rows, is_sparse, on_device
 
-SHARE = 0.8  # of the memory that is free, what arrays may take: those of validation come later
-EVERY = 1 << 62  # batches
+SHARE = 0.8  # of the memory that is free, what arrays may take: validation's come later
+EVERY = 1 << 62  # batches: more than there are
 
 
 class Feed(Protocol):
@@ -24,7 +24,10 @@ class Feed(Protocol):
         """Sees to it that the program finds the batch of this number next; how many batches it finds from there on."""
 
     def read(self, start: int, stop: int) -> list[np.ndarray]:
-        """The outputs of rows of the walk that are done, in the host's memory; of a block the rows before are gone."""
+        """The outputs of rows of the walk that are done, in the host's memory.
+
+        Within a walk `stop` never decreases: what blocks before have left on the device is gone from there.
+        """
 
     def end(self):
         """After a walk, or where it is given up."""

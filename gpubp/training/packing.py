@@ -42,10 +42,10 @@ class Packing:
         self.arrays = {name: data.on_host(a) for name, a in rows.named.items()}
         sparse = {name: a for name, a in self.arrays.items() if data.is_sparse(a)}
         self.stored = {name: np.diff(a.indptr) for name, a in sparse.items()}  # elements of each row
-        self._most = {name: np.cumsum(np.sort(n)[::-1]) for name, n in self.stored.items()}  # of so many rows
+        self._most = {name: np.cumsum(np.sort(n)[::-1]) for name, n in self.stored.items()}  # of any 1, 2, ... rows
 
     def size(self, rows: int) -> int:
-        """The bytes of a block that holds so many rows, whichever they are."""
+        """The bytes that a block of so many rows takes at most, whichever they are."""
         return self._layout(rows, {name: int(most[rows - 1]) for name, most in self._most.items()}).nbytes
 
     def layout(self, picked: np.ndarray) -> Layout:

@@ -1,4 +1,8 @@
-"""Matrix products: by tiles of our own where they are faster, else by the BLAS that SciPy brings."""
+"""Matrix products: by tiles of our own where they are faster, else by the BLAS that SciPy brings.
+
+Those of a few elements (`small`) and of one row (`line`) have kernels of their own. Each has a form that adds a bias to
+every row and may take the ReLU. `engine.executors.products` chooses among the kernels.
+"""
 
 from llvmlite import ir
 from numba import types
@@ -44,7 +48,7 @@ def call_gemm(typingctx, blas, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, 
 def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, stride_a, stride_b, stride_c):
     """C = alpha op(A) op(B) + beta C, `count` times. Row-major C = A B is column-major C' = B' A'.
 
-    Strides lead from matrix to matrix; they are 0 for a matrix that meets all others.
+    Strides lead from matrix to matrix, in elements; they are 0 for a matrix that meets all others.
     """
     scale, keep = c.dtype.type(double(alpha)), c.dtype.type(double(beta))
     by_tiles = scale == 1 and (keep == 0 or keep == 1) and _by_tiles(ctx, c, m, n, k, ldb, ta, tb)
@@ -76,7 +80,10 @@ def gemm(ctx, row, a, b, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, 
 
 @jit
 def gemm_bias(ctx, row, a, b, bias, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc, relu):
-    """C = op(A) op(B) + bias, a number a column, then its ReLU if `relu` is not 0. `count` is 1, and `beta` 0."""
+    """C = op(A) op(B) + bias, a number a column, then its ReLU if `relu` is not 0.
+
+    `alpha` and `count` are 1, and `beta` is 0.
+    """
     if _by_tiles(ctx, c, m, n, k, ldb, ta, tb):
         left, right, result = a.ctypes.data, b.ctypes.data, c.ctypes.data
         call(_tiles(ctx, c), left, lda, right, ldb, result, ldc, m, n, k, ta, tb, bias.ctypes.data, 0, relu)

@@ -18,19 +18,20 @@ from numba.extending import intrinsic
 from gpubp.kernels.cpu.flags import STEPS, inlined
 from gpubp.kernels.cpu.vectors import AVAILABLE, BYTES, I64, Vectors
 
-ARGUMENTS = 14  # of `product`, beside the dtype
+ARGUMENTS = 14  # of `product`, beside the dtype and its lanes
 entry = nb.cfunc(types.void(*[types.int64] * ARGUMENTS), cache=True, nopython=True, **STEPS)
 
 HEIGHTS = 14, 12, 8, 6  # rows of a tile of one vector, of two, of three, of four
-LARGE, LARGE_TURNED = 1 << 30, 1 << 27  # multiplications from which BLAS's copies pay; the latter if A is transposed
-FAR = 4096  # bytes between rows of B from which few of them share the cache
+LARGE, LARGE_TURNED = 1 << 30, 1 << 27  # multiplications beyond which BLAS's copies pay; the latter if A is transposed
+FAR = 4096  # bytes between rows of B from which they fall onto the same few lines of the cache
 
 
 @inlined
 def suits(size, m, n, k, ldb, ta, tb):
     """Whether a product is computed faster here than by BLAS.
 
-    size, ldb: bytes of an element; elements of a row of B as it is stored.
+    size: bytes of an element. m, n, k: rows and columns of the result, and what is summed over.
+    ldb: elements of a row of B as it is stored. ta, tb: whether a factor is stored as its transpose.
     """
     small = 0 < m * n * k <= (LARGE_TURNED if ta else LARGE)
     return AVAILABLE and small and 2 * n * size >= BYTES and (tb or ldb * size < FAR)
@@ -153,7 +154,8 @@ def product(dtype, lanes, a, lda, b, ldb, c, ldc, m, n, k, ta, tb, start, start_
     One panel of columns after the other, and of it one tile of rows after the other.
 
     dtype, lanes: of the matrices; how many of their elements a vector has.
-    a, lda, b, ldb, c, ldc: addresses, and elements of a row as it is stored.
+    a, lda, b, ldb, c, ldc: addresses, and elements from row to row as it is stored.
+    m, n, k, ta, tb: as in `suits`.
     start, start_row: the address of what is added, or 0, and the bytes to its next row.
     """
     size, like = BYTES // lanes, dtype(0)

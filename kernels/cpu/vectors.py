@@ -15,8 +15,8 @@ def _features() -> set[str]:
     return set() if config.CPU_NAME else {name for name, there in get_host_cpu_features().items() if there}
 
 
-AVAILABLE = "avx512f" in _features()  # 32 registers of 64 bytes; of fewer, BLAS makes as much
-BYTES = 64
+AVAILABLE = "avx512f" in _features()  # 32 registers of 64 bytes; of fewer and shorter ones, BLAS makes as much
+BYTES = 64  # of a vector
 
 
 class Vectors:
@@ -77,7 +77,7 @@ class Vectors:
         return self._call("llvm.fma", ir.FunctionType(self.type, [self.type] * 3), a, b, c)
 
     def relu(self, x):
-        """x where it is greater than 0 or NaN."""
+        """x where it is greater than 0 or NaN, else 0."""
         return self.builder.select(self.builder.fcmp_ordered("<=", x, self.zero), self.zero, x)
 
     def shuffle(self, a, b, order: list[int]):

@@ -66,7 +66,7 @@ class CPU:
         store: the variables' memory; None if the program has none.
     """
 
-    own_products = True  # whether products may be computed by tiles; else all are BLAS's
+    own_products = True  # whether products may be computed by tiles; else these are BLAS's
 
     def __init__(self, program: Program, device, store=None):
         self.program, self.memory = program, Memory(program, device, store)

@@ -51,5 +51,5 @@ def largest(program: Program) -> int:
 
 
 def largest_own() -> int:
-    """The multiplications up to which a product is not left to BLAS: larger ones are where it has several threads."""
+    """The multiplications up to which tiles compute a product: larger ones are BLAS's where it has several threads."""
     return SINGLE if training_threads() > 1 else np.iinfo(np.int64).max
