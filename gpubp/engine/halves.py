@@ -29,8 +29,8 @@ class Halves:
 
     Attributes:
         code: the same instructions; products read their factors in the format that they want, from copies where these
-            are kept otherwise. Where a bias is added to a result that is itself kept so, the bias comes twice: as it is,
-            and, last, in the format of the result, as the library wants it.
+            are kept otherwise. Where a bias is added to a result that is itself kept so, the bias comes twice: as it
+            is, and, last, in the format of the result, as the library wants it.
         kept: of values that the code computes, the format in which they are kept.
         weights: by format, the variables of which all products together want one copy, with the symbol of each's part.
     """
