@@ -15,7 +15,7 @@ def lookup(kind: str, name: str, known: Mapping[str, Any]):
     near = difflib.get_close_matches(name, known, n=1)
     names = sorted(known)
     listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {listed}"
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {listed}" if known else "; none is known"
     raise ValueError(f"unknown {kind} {name!r}{hint}")
 
 

@@ -41,7 +41,7 @@ def save(estimator: Any, path, overwrite: bool = True):
     arrays = {}
     described = {
         "class_name": type(estimator).__name__,
-        "parameters": {name: _described(name, x) for name, x in estimator.get_params(deep=False).items()},
+        "parameters": _parameters(estimator),
         "attributes": {name: getattr(estimator, name) for name in ATTRIBUTES if hasattr(estimator, name)},
     }
     if is_classifier(estimator):
@@ -78,7 +78,12 @@ def load(path, classes: Mapping[str, type], custom_objects: Mapping[str, Any] | 
 # Parameters
 
 
-def _described(name: str, value) -> Any:
+def _parameters(estimator: Any) -> dict[str, Any]:
+    first = type(estimator)().get_params(deep=False)
+    return {name: _described(name, x, first[name]) for name, x in estimator.get_params(deep=False).items()}
+
+
+def _described(name: str, value, default) -> Any:
     """A parameter as JSON knows it. Raises ValueError where that can't be."""
     if isinstance(value, Optimizer):
         return saving.describe("optimizer", value)
@@ -96,7 +101,7 @@ def _described(name: str, value) -> Any:
         return json.loads(json.dumps(value, default=_number))
     except (TypeError, ValueError):
         raise ValueError(
-            f"a file can't keep the parameter {name}={value!r}: set_params({name}=None) before, and set it anew in "
+            f"a file can't keep the parameter {name}={value!r}: set_params({name}={default!r}) before, and set it anew in "
             "what is loaded"
         ) from None
 
@@ -200,11 +205,19 @@ def _progress(entry: dict, stack: Stack, tensors: Tensors) -> Progress:
     for tensor in sorted(tensors.names):
         kind, _, name = tensor.partition("/")
         if kind == saving.SLOTS:
-            _, _, path = name.partition("/")
-            if path not in paths:
+            _, of_variable, path = name.partition("/")
+            if of_variable and path not in paths:
                 raise ModelFileError(f"the tensor {tensor!r} belongs to no weights of its network")
-            slots[name] = tensors.read(tensor, paths[path])
+            slots[name] = tensors.read(tensor, paths[path]) if of_variable else _lone_number(tensor, tensors)
     return Progress(field(entry, "learning_rate", NUMBER_OR_NONE), slots, updates, steps)
+
+
+def _lone_number(tensor: str, tensors: Tensors) -> np.ndarray:
+    """What an optimizer keeps once for all variables, such as the scale of the loss."""
+    array = tensors.found(tensor)
+    if array.shape or array.dtype != np.float32:
+        raise ModelFileError(f"the tensor {tensor!r} is no single float32 number")
+    return array
 
 
 # Texts in arrays of numbers: their size is the file's, whatever it says

@@ -66,6 +66,7 @@ CASES = {
     "dropout, normalisation": (MLPRegressor(**SMALL, dropout=[0.1, 0.2], batch_norm=True), diabetes),
     "activations": (MLPRegressor(**SMALL, activation=["gelu", gpubp.activations.silu]), diabetes),
     "float32": (MLPRegressor(**SMALL, dtype=np.float32), diabetes),
+    "a policy": (MLPRegressor(**SMALL, dtype="mixed_float16"), diabetes),
     "an optimizer": (MLPRegressor(**SMALL, solver=optimizers.Nadam(0.01, clipnorm=1.0)), diabetes),
     "a schedule": (
         MLPRegressor(**SMALL, solver="sgd", learning_rate=optimizers.schedules.CosineDecay(0.1, 9)),
@@ -89,7 +90,7 @@ def parameters(estimator):
         if name == "activation" and not isinstance(value, str):
             found[name] = [gpubp.activations.get(x).__name__ for x in value]
         if name == "dtype" and value is not None:
-            found[name] = np.dtype(value)
+            found[name] = value if str(value).startswith("mixed") else np.dtype(value)
         if name == "hidden_layer_sizes":
             found[name] = np.ravel(value).tolist()
     return found
@@ -168,10 +169,14 @@ def test_what_can_not_be_saved_says_so(path):
         {"callbacks": [gpubp.callbacks.History()]},
         {"random_state": np.random.RandomState(0)},
         {"scoring": lambda e, x, y: 0.0},
+        {"solver": "sgd", "learning_rate": lambda step: 0.1},
     ):
         estimator = MLPRegressor(**SMALL | parameter).fit(x, y)
-        with pytest.raises(ValueError, match=rf"can't keep the parameter {next(iter(parameter))}=.*set_params\("):
+        with pytest.raises(ValueError, match=rf"can't keep the parameter {list(parameter)[-1]}=.*set_params\("):
             estimator.save(path)
+        estimator.set_params(**{name: MLPRegressor().get_params()[name] for name in parameter}).save(path)
+        assert load(path).predict(x).shape == y.shape  # done as the error says
+        path.unlink()
     with pytest.raises(ValueError, match="register it"):
         MLPRegressor(**SMALL, activation=lambda z: z).fit(x, y).save(path)
     assert not path.exists()
