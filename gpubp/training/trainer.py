@@ -21,6 +21,7 @@ from gpubp.training import data, exact, feeds, loop, precision, programs, quick,
 from gpubp.training.arguments import at_least, due_in, optional, positive, roomy
 from gpubp.training.callbacks import Callback
 from gpubp.training.expected import expected_sources
+from gpubp.training.frozen import warn_if_frozen
 from gpubp.training.gate import Gate, unlocked_in_children
 from gpubp.training.intake import rows_for
 from gpubp.training.loop import Position, Runner
@@ -238,6 +239,7 @@ class Trainer(Layer):
                 length = min(-(-len(rows) // batch_size), limit or len(rows))
                 told = {"steps": length, "batch_size": batch_size, "rows": len(rows)}
             told |= {"epochs": epochs, "verbose": verbose, "random_access": stream is None or stream.random_access}
+            warn_if_frozen(self)
             bar, given = progress(verbose), listed(callbacks)
             histories = [c for c in given if isinstance(c, History)] or [History()]
             own = [c for c in (bar, histories[0]) if c is not None and c not in given]
