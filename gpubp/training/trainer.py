@@ -217,7 +217,8 @@ class Trainer(Layer):
 
         Raises:
             ValueError, TypeError: for input that does not fit; nothing has changed then.
-            NonFiniteError: if the loss is not finite; names the layer, and the weights are those of before that step.
+            NonFiniteError: if the loss of a step is not finite; names the layer, and the weights are those of before
+                that step. A validation loss that is not finite is reported as it is.
         """
         with self._gate.exclusive():
             self._require_compiled("fit")

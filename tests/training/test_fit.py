@@ -16,6 +16,7 @@ import pytest
 import gpubp
 from gpubp.layers import Activation, Dense, Dropout
 from gpubp.training.callbacks import Callback
+from tests.training.watching import Batches
 
 
 def classifier(seed=0, dropout=0.0, optimizer="adam", hidden=16, run_eagerly=False, classes=3):
@@ -243,6 +244,33 @@ def test_a_nan_stops_before_its_step_and_after_those_before(data, run_eagerly, t
     clean.fit(data[0][:32], data[1][:32], batch_size=16, verbose=0, shuffle=False)
     assert model.iterations == 2
     assert np.array_equal(weights(model), weights(clean))
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_validation_loss_that_is_not_finite_is_reported(data, run_eagerly, stream, tmp_path):
+    x = data[0].copy()
+    x[12, 5] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")  # arrays in memory are looked through before the first step
+    model, twin = classifier(run_eagerly=run_eagerly), classifier(run_eagerly=run_eagerly)
+    held = Batches(x, data[1]) if stream else (x, data[1])
+    stop = gpubp.callbacks.TerminateOnNaN()  # looks at steps alone, as in Keras
+    history = model.fit(*data, epochs=2, validation_data=held, callbacks=[stop], verbose=0).history
+    wanted = twin.fit(*data, epochs=2, verbose=0).history
+    assert history.items() >= wanted.items()
+    assert np.isnan(history["val_loss"]).tolist() == [True, True]
+    assert np.isfinite(history["val_accuracy"]).all()
+    assert np.array_equal(weights(model), weights(twin))
+    assert np.isnan(model.evaluate(x, data[1], verbose=0)[0])
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_label_out_of_range_stops_an_evaluation(data, run_eagerly):
+    model = classifier(run_eagerly=run_eagerly)
+    model.compile("sgd", lambda y, p: gpubp.losses.sparse_categorical_crossentropy(y, p), run_eagerly=run_eagerly)
+    with pytest.raises(ValueError, match=r"evaluation, batch 1: the label 7 is not in 0\.\.2"):
+        model.evaluate(data[0], np.full(50, 7), verbose=0)
 
 
 def test_a_diverging_rate_is_named(data):
