@@ -49,7 +49,9 @@ def labels(what: str, y_true, y_pred):
 
 def refuse_fractions(what: str, y_true: np.ndarray):
     """Raises ValueError that names the first of the labels that is not an integer."""
-    wrong = np.argwhere(y_true != np.floor(y_true)) if y_true.dtype.kind == "f" else ()
+    if y_true.dtype.kind != "f":
+        return
+    wrong = np.argwhere(y_true != np.floor(y_true))
     if len(wrong):
         first, where = y_true[tuple(wrong[0])], f" (row {wrong[0][0]})" if y_true.ndim else ""
         raise ValueError(f"{what} takes integer labels; the first that is none is {first}{where}")
