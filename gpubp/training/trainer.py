@@ -166,7 +166,7 @@ class Trainer(Layer):
     @property
     def rate(self) -> float:
         """The learning rate of the next step; 0 where a schedule computes it in the program."""
-        rate = self.optimizer.learning_rate
+        rate = self.optimizer._learning_rate  # as it is, since this is asked for at every step
         return 0.0 if callable(rate) else float(rate)
 
     # Training
