@@ -298,7 +298,7 @@ def test_ops_are_what_layers_of_ones_own_are_made_of():
 
 @pytest.mark.parametrize(
     ("cls", "name"),
-    [("MyHTTPLayer", "my_http_layer"), ("My_Layer", "my_layer"), ("_Own", "_own"), ("Conv2D", "conv2_d")],
+    [("MyHTTPLayer", "my_http_layer"), ("My_Layer", "my_layer"), ("_Own", "_own"), ("Conv2D", "conv2d")],
 )
 def test_layers_are_called_as_losses_and_metrics_of_their_class_would_be(cls, name):
     bases = (gpubp.layers.Layer, gpubp.losses.Loss, gpubp.metrics.Metric)
