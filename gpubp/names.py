@@ -21,4 +21,4 @@ def lookup(kind: str, name: str, known: Mapping[str, Any]):
 
 def snake_case(name: str) -> str:
     """The name of a class as its instances are called: "MeanSquaredError" as "mean_squared_error", "AUC" as "auc"."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[^_])(?=[A-Z][a-z])", "_", name).lower()

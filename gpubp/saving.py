@@ -50,6 +50,7 @@ KINDS: dict[str, tuple[type, Callable[[], Mapping[str, Any]]]] = {
     "optimizer": (Optimizer, lambda: optimizers.KINDS),
 }
 SPARE = 1 << 16  # elements of weights beyond those of the file, so that errors can say what is missing
+OTHERS = {b"PK\x03\x04": "a zip archive, as .keras files are", b"\x89HDF\r\n\x1a\n": "an HDF5 file, as .h5 files are"}
 LONGEST_MESSAGE = 1000  # a file's words are repeated in errors, but not by the megabyte
 
 
@@ -265,7 +266,21 @@ def opened(path):
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}"[:LONGEST_MESSAGE]) from error.__cause__
     except Exception as error:
-        raise ModelFileError(f"{path} is damaged or not a model file: {error}"[:LONGEST_MESSAGE]) from error
+        what = _other_kind(path) or f"damaged or not a model file: {error}"
+        raise ModelFileError(f"{path} is {what}"[:LONGEST_MESSAGE]) from error
+
+
+def _other_kind(path: Path) -> str | None:
+    """What a file of Keras's formats is, by its first bytes, and what to do with it; None for others."""
+    with path.open("rb") as file:
+        first = file.read(max(map(len, OTHERS)))
+    for magic, kind in OTHERS.items():
+        if first.startswith(magic):
+            return (
+                f"{kind}; gpubp reads its own files. To bring weights over, save them as arrays where the file was "
+                "made, np.savez(path, *model.get_weights()), make the same model here and pass them to set_weights"
+            )
+    return None
 
 
 class Tensors:

@@ -199,6 +199,14 @@ def test_explain_analyzes_predictions(trained):
     assert found["step_seconds"] > 0
 
 
+def test_the_help_of_train_names_optimizers_that_there_are():
+    (option,) = training.train.__annotations__["optimizer"].__metadata__
+    names = re.findall(r"[a-z]+", option.help.partition(":")[2])
+    assert {"adam", "sgd"} < set(names)
+    for name in names:
+        assert type(gpubp.optimizers.get(name)).__name__.lower() == name
+
+
 # Errors
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import struct
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -100,6 +101,35 @@ def test_a_file_that_does_not_fit_says_what_is_wrong(path, change, message):
         load_model(path)
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) <= 1000
+
+
+def _as_zip(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+
+
+def _as_hdf5(path):
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+
+
+@pytest.mark.parametrize("read", [load_model, lambda path: small().load_weights(path)])
+@pytest.mark.parametrize(
+    ("written", "kind"), [(_as_zip, r"a zip archive, as \.keras"), (_as_hdf5, r"an HDF5 file, as \.h5")]
+)
+def test_files_of_keras_are_told_from_damaged_ones(path, written, kind, read):
+    written(path)
+    with pytest.raises(ModelFileError, match=rf"is {kind} files are; .*np\.savez.*set_weights") as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    assert "damaged" not in str(caught.value)
+
+
+def test_weights_come_over_as_the_error_says(tmp_path):
+    there, here = small(), small()
+    np.savez(tmp_path / "weights.npz", *there.get_weights())
+    with np.load(tmp_path / "weights.npz") as arrays:
+        here.set_weights(list(arrays.values()))
+    assert all(np.array_equal(a, b) for a, b in zip(here.get_weights(), there.get_weights(), strict=True))
 
 
 def test_rewriting_alone_changes_nothing(path):

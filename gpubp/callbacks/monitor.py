@@ -4,6 +4,7 @@ import re
 import warnings
 
 from gpubp import losses
+from gpubp.names import lookup
 from gpubp.training.callbacks import Callback
 
 UPWARDS = re.compile(
@@ -21,7 +22,8 @@ class MonitorCallback(Callback):
         min_delta: changes by less are none. Default 0.
 
     Raises:
-        ValueError: for another mode; when training begins, if "auto" finds no direction.
+        ValueError: for another mode; when training begins, if "auto" finds no direction, for a name that the model's
+            loss and metrics do not have or for a metric of one's own.
 
     Source: https://keras.io/api/callbacks
     """
@@ -48,6 +50,12 @@ class MonitorCallback(Callback):
             return True
         if name == "loss" or name.endswith("_loss") or _is_loss(name):
             return False
+        known = self.model.metrics_names
+        try:
+            lookup("monitor", self.monitor, dict.fromkeys([*known, *(f"val_{name}" for name in known)]))
+        except ValueError as error:
+            own = "a number that a callback writes into the logs needs mode='max' or mode='min'"
+            raise ValueError(f"{type(self).__name__}: {error}; {own}") from None
         raise ValueError(
             f"{type(self).__name__}: whether {self.monitor!r} should go up or down does not follow from its name; "
             "pass mode='max' or mode='min'"

@@ -21,7 +21,7 @@ def train(
     batch_size: Annotated[int, typer.Option(min=1, help="Rows of a step.")] = 128,
     activation: Annotated[str, typer.Option(help="Of the hidden layers.")] = "relu",
     dropout: Annotated[float, typer.Option(help="Rate of dropout after each hidden layer.")] = 0.0,
-    optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
+    optimizer: Annotated[str, typer.Option(help="One of gpubp.optimizers: adam, adamw, sgd, lion, ...")] = "adam",
     learning_rate: Annotated[
         float | None, typer.Option(help="Of the optimizer; its own default if not given.", show_default=False)
     ] = None,

@@ -1,7 +1,6 @@
 """What layers have in common."""
 
 import inspect
-import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -17,6 +16,7 @@ from gpubp.engine.variables import Variable
 from gpubp.layers import sketch
 from gpubp.layers.belongings import Belongings, free_name
 from gpubp.layers.input_spec import InputSpec
+from gpubp.names import snake_case
 from gpubp.ops.linalg import PRECISION
 from gpubp.ops.registry import RECORDING, dims, graph_of, value
 from gpubp.utils import next_seed
@@ -443,8 +443,3 @@ def _rows(x):
     """The number of rows, as a value to divide by."""
     n = dims(x)[0]
     return float(n) if isinstance(n, int) else ops.cast(x.graph.rows(n), x.dtype)
-
-
-def snake_case(name: str) -> str:
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()

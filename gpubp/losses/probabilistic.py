@@ -3,7 +3,7 @@
 from gpubp import ops
 from gpubp.losses.base import NamedLoss
 from gpubp.losses.functions import row_function
-from gpubp.losses.targets import EPSILON, distributions, labels, logits_of, outputs
+from gpubp.losses.targets import EPSILON, distributions, labels, logits_of, outputs, refuse_fractions
 from gpubp.ops.registry import dims, value
 
 
@@ -91,7 +91,8 @@ def categorical_focal_crossentropy(
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None):
     """-log p[y] for integer labels y of shape (rows,) or (rows, 1), predictions (rows, classes).
 
-    Labels that are not in 0..classes-1 stop training before the update; on arrays they raise IndexError.
+    Labels may be floats that are integers. Those that are not in 0..classes-1 stop training before the update; on
+    arrays they raise IndexError.
 
     Arguments:
         from_logits: whether predictions are logits z, p = softmax(z). Default False; predictions that come out of a
@@ -172,12 +173,13 @@ class SparseCategoricalCrossentropy(NamedLoss, of=sparse_categorical_crossentrop
 
     def check(self, y_true, shape):
         classes, ignored = shape[-1], self.arguments["ignore_class"]
-        if y_true.dtype.kind not in "iub" or not y_true.size:
+        if y_true.dtype.kind not in "iubf" or not y_true.size:
             return
+        refuse_fractions(self.name, y_true)
         y = y_true if ignored is None else y_true[y_true != ignored]
         for label in (y.min(), y.max()) if y.size else ():
             if not 0 <= label < classes:
-                raise ValueError(f"{self.name}: the label {label} is not in 0..{classes - 1}, the model's classes")
+                raise ValueError(f"{self.name}: the label {int(label)} is not in 0..{classes - 1}, the model's classes")
 
     def mask(self, y_true, y_pred):
         return counted_labels(y_true, y_pred, self.arguments["ignore_class"])

@@ -7,6 +7,7 @@ from gpubp.ops.registry import dims, graph_of, value
 from gpubp.ops.shapes import public
 
 EPSILON = 1e-7  # probabilities are kept this far from 0 and 1, as in Keras
+NO_LABEL = -(2.0**63)  # stands for a label that is not an integer where a step is recorded: out of every range
 
 
 def outputs(what: str, y_true, y_pred):
@@ -22,11 +23,11 @@ def distributions(what: str, y_true, y_pred):
 
 
 def labels(what: str, y_true, y_pred):
-    """int64 labels (...) or (..., 1), as (...), with predictions (..., classes).
+    """int64 labels (...) or (..., 1), as (...), with predictions (..., classes). Floats that are integers will do.
 
     Raises:
-        TypeError: for labels that are not integers.
-        ValueError: for shapes that do not fit.
+        TypeError: for labels that are not numbers.
+        ValueError: for shapes that do not fit, and for an array of labels that are not integers.
     """
     y_true, y_pred = value(y_true), in_dtype(value(y_pred))
     if len(dims(y_true)) == len(dims(y_pred)) and dims(y_true)[-1:] == (1,):
@@ -37,9 +38,23 @@ def labels(what: str, y_true, y_pred):
             f"{public(dims(y_true))}, the predictions {public(dims(y_pred))}. "
             "For one-hot labels use CategoricalCrossentropy"
         )
-    if y_true.dtype.kind not in "iub":
+    if y_true.dtype.kind not in "iubf":
         raise TypeError(f"{what} takes integer labels; they are {y_true.dtype}: pass y.astype('int64')")
+    if isinstance(y_true, np.ndarray):
+        refuse_fractions(what, y_true)
+    elif y_true.dtype.kind == "f":
+        y_true = ops.where(ops.equal(y_true, ops.floor(y_true)), y_true, NO_LABEL)
     return ops.cast(y_true, np.int64), y_pred
+
+
+def refuse_fractions(what: str, y_true: np.ndarray):
+    """Raises ValueError that names the first of the labels that is not an integer."""
+    if y_true.dtype.kind != "f":
+        return
+    wrong = np.argwhere(y_true != np.floor(y_true))
+    if len(wrong):
+        first, where = y_true[tuple(wrong[0])], f" (row {wrong[0][0]})" if y_true.ndim else ""
+        raise ValueError(f"{what} takes integer labels; the first that is none is {first}{where}")
 
 
 def _alike(what, y_true, y_pred):

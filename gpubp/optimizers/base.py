@@ -9,6 +9,7 @@ from gpubp import ops
 from gpubp.optimizers import schedules, stages
 from gpubp.optimizers.arguments import check, current, refuse
 from gpubp.optimizers.functional import Functional
+from gpubp.optimizers.rate import Rate
 
 AVERAGE = "average"  # the slot of the moving average
 
@@ -109,9 +110,11 @@ class Optimizer(Functional):
     def learning_rate(self):
         """The learning rate as it was set: a float, a schedule or a function. It may change between updates.
 
-        Raises TypeError where a number is to take the place of a schedule or function.
+        A float has `assign`, which sets it as well. Raises TypeError where a number is to take the place of a schedule
+        or function.
         """
-        return self._learning_rate
+        rate = self._learning_rate
+        return rate if callable(rate) else Rate(rate, self)
 
     @learning_rate.setter
     def learning_rate(self, rate):
@@ -251,4 +254,4 @@ def _checked_rate(rate):
     rate = schedules.deserialize(rate) if isinstance(rate, dict) else rate
     if not callable(rate):
         check("learning_rate", rate, "at least 0")
-    return rate
+    return float(rate) if isinstance(rate, Rate) else rate

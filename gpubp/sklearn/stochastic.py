@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from gpubp.engine.diagnose import NonFiniteError
 from gpubp.sklearn.convergence import Convergence
 from gpubp.sklearn.data import Rows, held_out, order_of_epochs
 from gpubp.sklearn.network import Network
@@ -59,8 +58,6 @@ def fit(estimator: Any, network: Network, rows: Rows, held: Rows | None, random,
             validation_data=validation_data,
             callbacks=[convergence, *(e.callbacks or []), *Tasks.of(e, rows, network)],
         )
-    except NonFiniteError as error:  # of validation: in training it is `convergence` that hears of it
-        convergence.error = error
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
     if convergence.error and not e.early_stopping:

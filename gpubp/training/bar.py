@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpubp.training.progress import Lines, clock, fitted, numbered, speed, values
+from gpubp.training.reading import ReadingLine
 
 SHORTEST, LONGEST = 6, 30  # columns of the bar itself
 
@@ -28,9 +29,7 @@ class Bar(Lines):
 
     def on_train_begin(self, logs=None):
         self.console = Console(highlight=False)
-        # A thread of its own draws, so that the line lives through long steps; "transient" wipes it out at the end.
-        self.live = Live(get_renderable=self._line, console=self.console, transient=True, refresh_per_second=10)
-        self.live.start(refresh=True)
+        self.live = _live(self.console, self._line)
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -63,11 +62,40 @@ class Bar(Lines):
     def _line(self):
         head, parts, room = numbered(self.epoch, self.params["epochs"]), self.parts, self.console.width - 4
         tail = fitted(parts, self.rate, room - len(head) - SHORTEST)
-        bar = max(SHORTEST, min(LONGEST, room - len(head) - len(tail)))
-        position, grid = self.model.position, Table.grid(padding=(0, 2))
-        grid.add_row(
-            Text(head, no_wrap=True),
-            ProgressBar(self.params["steps"], position.batch if position else 0, width=bar),
-            Text(tail, no_wrap=True, overflow="ellipsis"),
-        )
-        return grid
+        position = self.model.position
+        return _row(head, self.params["steps"], position.batch if position else 0, tail, room)
+
+
+class ReadingBar(ReadingLine):
+    """One live line: how far an evaluation or prediction is, and rows a second. A line with its results stays."""
+
+    def __init__(self, what: str, rows: int | None):
+        super().__init__(what, rows)
+        self.console = Console(highlight=False)
+        self.live = _live(self.console, self._line)
+
+    def show(self, logs):
+        self.console.print(self.finished(logs, self.console.width), markup=False, soft_wrap=True)
+
+    def close(self):
+        self.live.stop()
+
+    def _line(self):
+        tail = "  ".join(speed(self.pace.rate)) or "preparing"
+        return _row(self.what, self.rows, self.done, tail, self.console.width - 4)
+
+
+def _live(console: Console, line) -> Live:
+    """A line that a thread of its own draws, so that it lives through long steps; it is wiped out at the end."""
+    live = Live(get_renderable=line, console=console, transient=True, refresh_per_second=10)
+    live.start(refresh=True)
+    return live
+
+
+def _row(head: str, total: int | None, done: int, tail: str, room: int) -> Table:
+    """Head, bar and tail in so many columns."""
+    width = max(SHORTEST, min(LONGEST, room - len(head) - len(tail)))
+    grid = Table.grid(padding=(0, 2))
+    bar = ProgressBar(total, done, width=width)
+    grid.add_row(Text(head, no_wrap=True), bar, Text(tail, no_wrap=True, overflow="ellipsis"))
+    return grid

@@ -97,6 +97,9 @@ class Callback:
     def on_test_batch_end(self, batch: int, logs=None):
         """Called after each batch of an evaluation, with the means so far."""
 
+    def on_read_progress(self, rows: int, logs=None):
+        """Called after each compiled call of an evaluation or prediction, with the rows that are done."""
+
     def on_predict_begin(self, logs=None):
         """Called before a prediction."""
 
@@ -115,6 +118,7 @@ HOOKS = {
     "test": ("on_test_batch_begin", "on_test_batch_end"),
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
     "progress": ("on_progress",),
+    "reading": ("on_read_progress",),
 }
 
 

@@ -243,6 +243,13 @@ def as_stream(x, steps: int | None) -> Stream | None:
     return None
 
 
+def length(source: Rows | Stream, most: int | None) -> int | None:
+    """How many rows will be read, `most` of them at most; None where only a stream knows."""
+    if isinstance(source, Stream):
+        return None
+    return len(source) if most is None else min(len(source), most)
+
+
 def _first(iterator, n):
     """As many items as `n`; one more is never asked for."""
     if n is None:

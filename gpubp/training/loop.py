@@ -313,7 +313,7 @@ def read_all(runner: Runner, fed: Feed, n: int, what: str, hooks=None) -> None:
 def evaluate(runner: Runner, rows, watchers: Watchers) -> dict[str, float]:
     """The loss and the metrics over all rows."""
     runner.reset()
-    hooks = Batches(watchers, "test", lambda done, n: runner.means()) if watchers.watched["test"] else None
+    hooks = Batches(watchers, "test", lambda done, n: runner.means()) if watchers.reads("test") else None
     read_all(runner, feed(runner, rows), len(rows), "evaluation", hooks)
     return runner.means()
 
@@ -328,6 +328,6 @@ def predict(runner: Runner, rows, watchers: Watchers):
     def logs(done, stop):
         return {"outputs": outputs((done - 1) * runner.batch_size, stop)}
 
-    hooks = Batches(watchers, "predict", logs) if watchers.watched["predict"] else None
+    hooks = Batches(watchers, "predict", logs) if watchers.reads("predict") else None
     read_all(runner, fed, n, "prediction", hooks)
     return outputs(0, n)

@@ -156,7 +156,9 @@ class Measured:
             outputs = build.model.compute(batch.inputs, training)
             goals = build.model.goals()
             total, divisor = self._losses(goals, outputs, batch)
-            self.total, self.divisor = ops.check_finite(total), self._symbol(divisor, np.float64)
+            # Only training stops at a loss that is not finite: what reads reports it.
+            self.total = ops.check_finite(total) if training else total
+            self.divisor = self._symbol(divisor, np.float64)
             self._tally("loss", {"total": self.total, "divisor": self.divisor}, _mean)
             self._metrics(goals, outputs, batch)
 

@@ -12,15 +12,21 @@ def progress(verbose) -> "Lines | None":
 
     Raises ValueError for other values.
     """
-    if verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f"verbose must be 0, 1, 2 or 'auto'; it is {verbose!r}")
-    if verbose == "auto":
-        verbose = 1 if sys.stdout.isatty() else 2
+    verbose = chosen(verbose, elsewhere=2)
     if verbose == 1:
         from gpubp.training.bar import Bar  # imports rich, which takes time
 
         return Bar()
     return Lines() if verbose else None
+
+
+def chosen(verbose, elsewhere: int) -> int:
+    """What "auto" stands for: 1 in a terminal, else `elsewhere`. Raises ValueError for anything but 0, 1, 2, "auto"."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"verbose must be 0, 1, 2 or 'auto'; it is {verbose!r}")
+    if verbose == "auto":
+        return 1 if sys.stdout.isatty() else elsewhere
+    return int(verbose)
 
 
 class Pace:

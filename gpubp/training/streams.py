@@ -122,7 +122,7 @@ def evaluate(model, stream: Stream, watchers: Watchers) -> dict[str, float]:
     """The loss and the metrics over all batches."""
     total: dict[str, np.ndarray] = {}
     means: dict[str, float] = {}
-    seen = []
+    seen, done = [], 0
     for k, batch in enumerate(stream.batches(None)):
         watchers("on_test_batch_begin", k)
         rows = rows_for(model, *data.unpacked(batch))
@@ -135,7 +135,9 @@ def evaluate(model, stream: Stream, watchers: Watchers) -> dict[str, float]:
                 runner.reset()
             loop.read_all(runner, feed(runner, rows), len(rows), f"evaluation, batch {k + 1} of the iterable")
             total, means = runner.sums(), runner.means()
+        done += len(rows)
         watchers("on_test_batch_end", k, logs=means)
+        watchers("on_read_progress", done)
     if not total:
         raise ValueError("the iterable has no batches to evaluate on")
     return means | exact.measured(model, seen)
@@ -143,12 +145,14 @@ def evaluate(model, stream: Stream, watchers: Watchers) -> dict[str, float]:
 
 def predict(model, stream: Stream, watchers: Watchers):
     """The outputs for all batches, one after the other."""
-    found = []
+    found, done = [], 0
     for k, batch in enumerate(stream.batches(None)):
         watchers("on_predict_batch_begin", k)
         rows = rows_for(model, data.unpacked(batch)[0])
         found.append(model._predicted(rows, capacity(model, "predict", rows)))
+        done += len(rows)
         watchers("on_predict_batch_end", k, logs={"outputs": found[-1]})
+        watchers("on_read_progress", done)
     if not found:
         raise ValueError("the iterable has no batches to predict for")
     parts = zip(*(trees.flatten(f) for f in found), strict=True)

@@ -21,6 +21,7 @@ from gpubp.training import data, exact, feeds, loop, precision, programs, quick,
 from gpubp.training.arguments import at_least, due_in, optional, positive, roomy
 from gpubp.training.callbacks import Callback
 from gpubp.training.expected import expected_sources
+from gpubp.training.frozen import warn_if_frozen
 from gpubp.training.gate import Gate, unlocked_in_children
 from gpubp.training.intake import rows_for
 from gpubp.training.loop import Position, Runner
@@ -28,6 +29,7 @@ from gpubp.training.minimisation import Minimisation
 from gpubp.training.objective import Goal, Objective
 from gpubp.training.overrides import refuse_all
 from gpubp.training.progress import progress
+from gpubp.training.reading import shown
 from gpubp.training.watchers import Watchers, listed
 
 BATCH, READ_BATCH = 32, 256  # rows of a batch by default: of training, and of what only reads
@@ -164,7 +166,7 @@ class Trainer(Layer):
     @property
     def rate(self) -> float:
         """The learning rate of the next step; 0 where a schedule computes it in the program."""
-        rate = self.optimizer.learning_rate
+        rate = self.optimizer._learning_rate  # as it is, since this is asked for at every step
         return 0.0 if callable(rate) else float(rate)
 
     # Training
@@ -216,7 +218,8 @@ class Trainer(Layer):
 
         Raises:
             ValueError, TypeError: for input that does not fit; nothing has changed then.
-            NonFiniteError: if the loss is not finite; names the layer, and the weights are those of before that step.
+            NonFiniteError: if the loss of a step is not finite; names the layer, and the weights are those of before
+                that step. A validation loss that is not finite is reported as it is.
         """
         with self._gate.exclusive():
             self._require_compiled("fit")
@@ -238,6 +241,7 @@ class Trainer(Layer):
                 length = min(-(-len(rows) // batch_size), limit or len(rows))
                 told = {"steps": length, "batch_size": batch_size, "rows": len(rows)}
             told |= {"epochs": epochs, "verbose": verbose, "random_access": stream is None or stream.random_access}
+            warn_if_frozen(self)
             bar, given = progress(verbose), listed(callbacks)
             histories = [c for c in given if isinstance(c, History)] or [History()]
             own = [c for c in (bar, histories[0]) if c is not None and c not in given]
@@ -314,14 +318,16 @@ class Trainer(Layer):
     ):
         """The loss and the metrics over all rows: a number, a list, or a dict by name.
 
-        Arguments and errors as of `fit`; batch_size: default 256; return_dict: whether a dict is wanted. Default False.
+        Arguments and errors as of `fit`; batch_size: default 256; return_dict: whether a dict is wanted, default False;
+        verbose: 0 silent, 1 a bar, 2 a line, "auto" a bar in a terminal. A loss that is not finite is given as it is.
         """
         size, steps = positive("batch_size", READ_BATCH if batch_size is None else batch_size), optional("steps", steps)
         self._require_compiled("evaluate")
         stream = data.as_stream(x, steps)
         source = rows_for(self, x, y, sample_weight) if stream is None else stream
-        watchers = Watchers(listed(callbacks), self, {"steps": steps})
-        return _answer(self._evaluated(source, size, steps, watchers), return_dict)
+        with shown(verbose, "evaluate", data.length(source, steps and steps * size)) as line:
+            watchers = Watchers([*listed(callbacks), *line], self, {"steps": steps})
+            return _answer(self._evaluated(source, size, steps, watchers), return_dict)
 
     def _evaluated(self, source, batch_size: int, steps, watchers: Watchers) -> dict[str, float]:
         watchers("on_test_begin")
@@ -340,20 +346,21 @@ class Trainer(Layer):
     ) -> np.ndarray:
         """The outputs for all rows: an array, or a list or dict of them as the model's outputs are.
 
-        Arguments and errors as of `fit`; batch_size: default 256.
+        Arguments and errors as of `fit`; batch_size: default 256; verbose: as of `evaluate`.
         """
         size, steps = positive("batch_size", READ_BATCH if batch_size is None else batch_size), optional("steps", steps)
-        if callbacks is None and steps is None and type(x) is np.ndarray and len(x) <= size:
+        plain = callbacks is None and steps is None and (verbose == 0 or verbose == "auto")
+        if plain and type(x) is np.ndarray and len(x) <= size:
             return self.predict_on_batch(x)
-        watchers = Watchers(listed(callbacks), self, {"steps": steps})
-        watchers("on_predict_begin")
-        stream = data.as_stream(x, steps)
-        if stream is not None:
-            outputs = streams.predict(self, stream, watchers)
-        else:
-            rows = rows_for(self, x)
-            outputs = self._predicted(rows if steps is None else rows[: steps * size], size, watchers)
-        watchers("on_predict_end", logs={"outputs": outputs})
+        source: Any = data.as_stream(x, steps) or rows_for(self, x)
+        with shown(verbose, "predict", data.length(source, steps and steps * size)) as line:
+            watchers = Watchers([*listed(callbacks), *line], self, {"steps": steps})
+            watchers("on_predict_begin")
+            if isinstance(source, data.Stream):
+                outputs = streams.predict(self, source, watchers)
+            else:
+                outputs = self._predicted(source if steps is None else source[: steps * size], size, watchers)
+            watchers("on_predict_end", logs={"outputs": outputs})
         return outputs
 
     def _predicted(self, rows, batch_size=None, watchers: Watchers | None = None):

@@ -29,7 +29,7 @@ class Watchers:
             c.set_model(model)
             c.set_params(params)
         self.watched = {
-            kind: any(overrides(c, kind) for c in self.callbacks) for kind in ("test", "predict", "progress")
+            kind: any(overrides(c, kind) for c in self.callbacks) for kind in ("test", "predict", "progress", "reading")
         }
         self.watched["train"] = any(c.batches_until_due() is not None for c in self.callbacks)
 
@@ -43,13 +43,17 @@ class Watchers:
         """Training batches that may run at once; None if any number may."""
         return min((n for c in self.callbacks if (n := c.batches_until_due()) is not None), default=None)
 
+    def reads(self, kind: str) -> bool:
+        """Whether anybody looks at an evaluation ("test") or a prediction ("predict") while it runs."""
+        return self.watched[kind] or self.watched["reading"]
+
     def accept(self, error) -> bool:
         """Whether a callback wants training to end at a loss that is not finite."""
         return any(c.on_nonfinite(error) for c in self.callbacks)
 
 
 class Batches:
-    """The hooks of the batches that only read, each run by a call of its own.
+    """The hooks of the batches that only read: each is run by a call of its own if a callback looks at batches.
 
     Arguments:
         watchers: the callbacks.
@@ -59,15 +63,19 @@ class Batches:
 
     def __init__(self, watchers: Watchers, kind: str, logs: Callable[[int, int], dict]):
         self.watchers, self.kind, self.logs = watchers, kind, logs
+        self.each = watchers.watched[kind]
 
     def longest(self) -> int | None:
-        """Batches that may run at once."""
-        return 1
+        """Batches that may run at once; None if any number may."""
+        return 1 if self.each else None
 
     def begin(self, done: int):
         """Before a compiled call."""
-        self.watchers(f"on_{self.kind}_batch_begin", done)
+        if self.each:
+            self.watchers(f"on_{self.kind}_batch_begin", done)
 
     def end(self, done: int, rows: int):
         """After one."""
-        self.watchers(f"on_{self.kind}_batch_end", done - 1, logs=self.logs(done, rows))
+        if self.each:
+            self.watchers(f"on_{self.kind}_batch_end", done - 1, logs=self.logs(done, rows))
+        self.watchers("on_read_progress", rows)

@@ -294,3 +294,12 @@ def test_ops_are_what_layers_of_ones_own_are_made_of():
     np.testing.assert_array_equal(layer(np.ones((2, 3))), np.full((2, 3), 2.0))
     with pytest.raises(ValueError, match=r"the layer 'own' takes inputs of shape \(rows, 3\); it got \(None, 4\)"):
         layer(np.ones((2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [("MyHTTPLayer", "my_http_layer"), ("My_Layer", "my_layer"), ("_Own", "_own"), ("Conv2D", "conv2d")],
+)
+def test_layers_are_called_as_losses_and_metrics_of_their_class_would_be(cls, name):
+    bases = (gpubp.layers.Layer, gpubp.losses.Loss, gpubp.metrics.Metric)
+    assert {type(cls, (base,), {})().name for base in bases} == {name}

@@ -278,12 +278,29 @@ def test_names_are_those_of_keras():
             "use CategoricalCrossentropy",
         ),
         (
-            lambda: losses.SparseCategoricalCrossentropy()([1.0, 0.0], np.ones((2, 2))),
-            TypeError,
-            "takes integer labels; they are float64",
+            lambda: losses.SparseCategoricalCrossentropy()([1.0, 0.5], np.ones((2, 2))),
+            ValueError,
+            r"takes integer labels; the first that is none is 0\.5 \(row 1\)",
         ),
     ],
 )
 def test_errors_say_what_is_wrong(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["sparse_categorical_crossentropy", "sparse_categorical_accuracy"])
+def test_labels_may_be_floats_that_are_integers(dtype, name):
+    y, p = np.array([2, 0, 1]), RNG.uniform(0.1, 1, (3, 3))
+    function = getattr(losses, name, None) or getattr(gpubp.metrics, name)
+    wanted = function(y, p)
+    np.testing.assert_array_equal(function(y.astype(dtype), p), wanted)
+    np.testing.assert_allclose(gpubp.compile(function)(y.astype(dtype), p), wanted, 1e-12)
+
+
+def test_floats_that_are_no_labels_stop_a_compiled_function():
+    loss = gpubp.compile(losses.sparse_categorical_crossentropy)
+    for label in (0.5, np.nan, np.inf):
+        with pytest.raises(ValueError, match=r"is not in 0\.\.2"):
+            loss(np.array([1.0, label]), np.ones((2, 3)))

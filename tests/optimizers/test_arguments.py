@@ -26,6 +26,30 @@ def test_configurations_make_equal_optimizers(rule, option):
         assert again.all_slots == optimizer.all_slots
 
 
+@pytest.mark.parametrize("wrap", [lambda o: o, optimizers.LossScaleOptimizer])
+def test_a_rate_can_be_assigned_to(wrap):
+    optimizer = wrap(SGD(0.5))
+    model = gpubp.Sequential([gpubp.Input((1,)), gpubp.layers.Dense(1, use_bias=False)])
+    model.compile(optimizer, "mse")
+    model.set_weights([np.ones((1, 1))])
+    model.train_on_batch(np.ones((1, 1)), np.zeros((1, 1)))  # w - 0.5 * 2 w
+    assert model.get_weights()[0].item() == 0.0
+    before = optimizer.learning_rate
+    before.assign(0.25)
+    assert (before, optimizer.learning_rate, optimizer.learning_rate.numpy()) == (0.5, 0.25, 0.25)
+    model.set_weights([np.ones((1, 1))])
+    model.train_on_batch(np.ones((1, 1)), np.zeros((1, 1)))
+    assert model.get_weights()[0].item() == 0.5
+    for copied in (copy.deepcopy(before), pickle.loads(pickle.dumps(before))):
+        assert type(copied) is float
+    other = SGD(optimizer.learning_rate)
+    other.learning_rate.assign(1.0)
+    assert (other.learning_rate, optimizer.learning_rate) == (1.0, 0.25)
+    with pytest.raises(ValueError, match="learning_rate must be at least 0"):
+        optimizer.learning_rate.assign(-1)
+    assert optimizer.learning_rate == 0.25
+
+
 def test_configurations_have_the_names_of_keras():
     assert Adam(0.002, beta_1=0.8, clipnorm=1.0).get_config() == {
         "learning_rate": 0.002,

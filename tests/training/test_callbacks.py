@@ -86,14 +86,28 @@ def test_verbose_says_what_is_done(capsys):
     ]
 
 
-@pytest.mark.parametrize(
+EACH_MONITOR = pytest.mark.parametrize(
     "make", [EarlyStopping, ReduceLROnPlateau, lambda m: ModelCheckpoint("x", m, save_best_only=True)]
 )
-def test_a_direction_that_does_not_follow_is_asked_for(data, make):
-    model = regression()
+
+
+@EACH_MONITOR
+@pytest.mark.parametrize(
+    ("monitor", "hint"),
+    [
+        ("profit", "unknown monitor 'profit'; known are gain, loss, val_gain, val_loss; .* needs mode='max' or mode="),
+        ("val_gian", "unknown monitor 'val_gian'; did you mean 'val_gain'"),
+        ("val_gain", "'val_gain' should go up or down does not follow from its name; pass mode="),
+    ],
+)
+def test_a_direction_that_does_not_follow_is_asked_for(data, make, monitor, hint):
+    def gain(y_true, y_pred):
+        return y_true * y_pred
+
+    model = regression(metrics=[gain])
     before = model.get_weights()
-    with pytest.raises(ValueError, match="'profit' should go up or down does not follow from its name; pass mode="):
-        model.fit(*data, callbacks=[make("profit")], verbose=0)
+    with pytest.raises(ValueError, match=hint):
+        model.fit(*data, callbacks=[make(monitor)], verbose=0)
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
 
 

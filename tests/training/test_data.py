@@ -221,7 +221,13 @@ REFUSED = {
     "NaN": (BAD, LABELS, ValueError, "x holds values that are not finite.*row 7"),
     "infinity": (np.where(np.isnan(BAD), -np.inf, X), LABELS, ValueError, "x holds .*-inf"),
     "NaN, sparse": (sp.csr_matrix(BAD), LABELS, ValueError, "x holds values that are not finite"),
-    "float labels": (X, LABELS.astype(float), TypeError, "takes integer labels; they are float64"),
+    "labels with a fraction": (
+        X,
+        LABELS + 0.5 * (np.arange(20) == 7),
+        ValueError,
+        r"the first that is none is \d\.5 .row 7",
+    ),
+    "a float label too large": (X, np.where(np.arange(20) == 9, 3.0, LABELS), ValueError, r"label 3 is not in 0\.\.2"),
     "a label too large": (X, np.where(np.arange(20) == 9, 3, LABELS), ValueError, r"label 3 is not in 0\.\.2"),
     "a negative label": (X, LABELS - 1, ValueError, r"label -1 is not in 0\.\.2"),
     "one-hot for labels": (X, np.eye(3)[LABELS], (ValueError, TypeError), "CategoricalCrossentropy|integer labels"),
@@ -231,6 +237,27 @@ REFUSED = {
     "a function": (lambda: X, LABELS, TypeError, "x is a function.*call it"),
     "two inputs for one": ([X, X], LABELS, ValueError, r"\(rows, 4\)"),
 }
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_float_labels_train_as_integers_do(dtype):
+    model, twin = classifier(), classifier()
+    wanted = model.fit(X, LABELS, epochs=2, batch_size=8, verbose=0).history
+    assert twin.fit(X, LABELS.astype(dtype)[:, None], epochs=2, batch_size=8, verbose=0).history == wanted
+    assert state(twin) == state(model)
+    assert twin.evaluate(X, LABELS.astype(dtype), verbose=0) == model.evaluate(X, LABELS, verbose=0)
+
+
+def test_batches_of_labels_with_a_fraction_are_refused_each_time():
+    model = classifier()
+    wrong = LABELS.astype(float)
+    wrong[3] = 0.25
+    for _ in range(4):
+        model.train_on_batch(X, LABELS.astype(float))
+    before = state(model)
+    with pytest.raises(ValueError, match=r"0\.25 .row 3"):
+        model.train_on_batch(X, wrong)
+    assert state(model) == before
 
 
 def state(model):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import pytest
 import gpubp
 from gpubp.layers import Activation, Dense, Dropout
 from gpubp.training.callbacks import Callback
+from tests.training.watching import Batches
 
 
 def classifier(seed=0, dropout=0.0, optimizer="adam", hidden=16, run_eagerly=False, classes=3):
@@ -166,6 +168,24 @@ def test_a_frozen_layer_keeps_its_weights(data):
     assert not np.array_equal(before[2], after[2])
 
 
+def test_nothing_to_train_is_warned_of(data):
+    model = classifier()
+    model.get_layer("hidden").trainable = model.get_layer("logits").trainable = False
+    before = model.get_weights()
+    with pytest.warns(UserWarning, match="no weights to train, since 'hidden', 'logits' are frozen") as caught:
+        model.fit(*data, verbose=0)
+    assert [w.filename for w in caught] == [__file__]
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
+
+
+def test_a_layer_that_trains_is_enough(data):
+    model = classifier()
+    model.get_layer("hidden").trainable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(*data, verbose=0)
+
+
 class Interrupt(Callback):
     """Sends the process the signal of Ctrl-C from another thread, as a terminal would."""
 
@@ -224,6 +244,33 @@ def test_a_nan_stops_before_its_step_and_after_those_before(data, run_eagerly, t
     clean.fit(data[0][:32], data[1][:32], batch_size=16, verbose=0, shuffle=False)
     assert model.iterations == 2
     assert np.array_equal(weights(model), weights(clean))
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_validation_loss_that_is_not_finite_is_reported(data, run_eagerly, stream, tmp_path):
+    x = data[0].copy()
+    x[12, 5] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")  # arrays in memory are looked through before the first step
+    model, twin = classifier(run_eagerly=run_eagerly), classifier(run_eagerly=run_eagerly)
+    held = Batches(x, data[1]) if stream else (x, data[1])
+    stop = gpubp.callbacks.TerminateOnNaN()  # looks at steps alone, as in Keras
+    history = model.fit(*data, epochs=2, validation_data=held, callbacks=[stop], verbose=0).history
+    wanted = twin.fit(*data, epochs=2, verbose=0).history
+    assert history.items() >= wanted.items()
+    assert np.isnan(history["val_loss"]).tolist() == [True, True]
+    assert np.isfinite(history["val_accuracy"]).all()
+    assert np.array_equal(weights(model), weights(twin))
+    assert np.isnan(model.evaluate(x, data[1], verbose=0)[0])
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_label_out_of_range_stops_an_evaluation(data, run_eagerly):
+    model = classifier(run_eagerly=run_eagerly)
+    model.compile("sgd", lambda y, p: gpubp.losses.sparse_categorical_crossentropy(y, p), run_eagerly=run_eagerly)
+    with pytest.raises(ValueError, match=r"evaluation, batch 1: the label 7 is not in 0\.\.2"):
+        model.evaluate(data[0], np.full(50, 7), verbose=0)
 
 
 def test_a_diverging_rate_is_named(data):

@@ -45,13 +45,34 @@ print("after")
 TOKENS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\r\n]|[^\x1b\r\n]+")
 
 
-def in_terminal(*arguments):
+READING = """
+import sys, time
+import numpy as np, gpubp
+from gpubp.callbacks import LambdaCallback
+
+x, y = np.random.default_rng(0).random((640, 3), np.float32), np.arange(640) % 2
+model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2, "softmax")])
+model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
+what, verbose = sys.argv[1:]
+verbose = int(verbose) if verbose.isdigit() else verbose
+slow = LambdaCallback(on_test_batch_end=lambda batch, logs: time.sleep(0.1),
+                      on_predict_batch_end=lambda batch, logs: time.sleep(0.1))
+batches = ((x[k : k + 80], y[k : k + 80]) for k in range(0, 640, 80))
+given = {"x": batches} if what.startswith("stream") else {"x": x, "batch_size": 80}
+given |= {"y": y} if what == "evaluate" else {}
+found = getattr(model, what.removeprefix("stream_"))(**given, verbose=verbose, callbacks=[slow])
+assert len(found) == (2 if what.endswith("evaluate") else 640)
+print("after")
+"""
+
+
+def in_terminal(*arguments, script=SCRIPT):
     """What a process writes to a terminal of 80 columns."""
     fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, np.array([24, 80, 0, 0], np.uint16).tobytes())
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80"}
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], stdout=theirs, env=environment)
+    process = subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=theirs, env=environment)
     os.close(theirs)
     written = b""
     try:
@@ -133,6 +154,66 @@ def test_a_pipe_gets_a_line_an_epoch():
 def test_each_line_tells_the_pace(kind):
     output = subprocess.run([sys.executable, "-c", SCRIPT, kind], capture_output=True, text=True, check=True).stdout
     assert len(re.findall(r"^epoch \d/3  \d+\.\d s  [\d,]+ samples/s  loss", output, re.MULTILINE)) == 3
+
+
+EACH_READING = pytest.mark.parametrize("what", ["evaluate", "predict", "stream_evaluate", "stream_predict"])
+
+
+def wanted_of(what):
+    """The line that stays of an evaluation or prediction."""
+    kind = what.removeprefix("stream_")
+    return rf"{kind}  \d+\.\d s  [\d,]+ samples/s" + (r"  loss 0\.\d+  accuracy 0\.\d+" if kind == "evaluate" else "")
+
+
+@EACH_READING
+def test_a_terminal_shows_how_far_reading_is(what):
+    written = in_terminal(what, "auto", script=READING)
+    lines, live = shown(written)
+    assert re.fullmatch(wanted_of(what), lines[0])
+    assert lines[1:] == ["after"]
+    assert any(re.search(r"samples/s", x) for x in live)
+    assert max(map(len, live + lines)) <= 80
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+
+
+@EACH_READING
+@pytest.mark.parametrize("verbose", ["auto", "0", "2"])
+def test_a_pipe_gets_a_line_of_reading_only_if_it_asks(what, verbose):
+    command = [sys.executable, "-c", READING, what, verbose]
+    *lines, after = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert after == "after"
+    assert len(lines) == (verbose == "2")
+    assert all(re.fullmatch(wanted_of(what), line) for line in lines)
+
+
+def test_small_predictions_are_shown_if_one_asks(capsys):
+    model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2)])
+    wanted = model.predict(np.ones((4, 3)))
+    assert capsys.readouterr().out == ""
+    np.testing.assert_array_equal(model.predict(np.ones((4, 3)), verbose=2), wanted)
+    assert re.fullmatch(r"predict  \d+\.\d s\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("what", ["evaluate", "predict"])
+def test_reading_that_fails_gives_the_cursor_back(what):
+    script = READING.replace("time.sleep(0.1)", "1 / 0").replace("found =", "try: found =", 1)
+    script = script.replace(
+        "callbacks=[slow])", "callbacks=[slow])\nexcept ZeroDivisionError: found = [0] * 640"
+    ).replace("assert len", "# ", 1)
+    written = in_terminal(what, "1", script=script)
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize("verbose", [3, "loud", None, -1])
+def test_reading_refuses_other_values_of_verbose(verbose):
+    model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    for act in (
+        lambda: model.predict(np.ones((4, 3)), verbose=verbose),
+        lambda: model.evaluate(np.ones((4, 3)), np.ones((4, 2)), verbose=verbose),
+    ):
+        with pytest.raises(ValueError, match="verbose must be"):
+            act()
 
 
 @pytest.fixture
