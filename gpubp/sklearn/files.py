@@ -101,8 +101,8 @@ def _described(name: str, value, default) -> Any:
         return json.loads(json.dumps(value, default=_number))
     except (TypeError, ValueError):
         raise ValueError(
-            f"a file can't keep the parameter {name}={value!r}: set_params({name}={default!r}) before, and set it anew in "
-            "what is loaded"
+            f"a file can't keep the parameter {name}={value!r}: set_params({name}={default!r}) before, and set it "
+            "anew in what is loaded"
         ) from None
 
 
