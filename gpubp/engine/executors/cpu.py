@@ -76,7 +76,7 @@ class CPU:
         self.context = np.zeros(native.SEGMENTS + 2 * len(self.segments), np.int64)
         self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
         for dtype, position in {"float32": native.STILES, "float64": native.DTILES}.items():
-            if any(i.outputs[0].dtype == dtype for i in products.of(program)):
+            if tiles.AVAILABLE and any(i.outputs[0].dtype == dtype for i in products.of(program)):
                 self.context[position] = compile.address(tiles.text(dtype))
         self._set_context(program.layout.sizes)
         self.arguments = np.zeros(interpreter.DONE + 1, np.int64)
