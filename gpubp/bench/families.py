@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from gpubp.backend.threads import processors
 from gpubp.bench.case import Case
 from gpubp.bench.cells import Cell
 
@@ -25,6 +26,7 @@ FLOOR = "products"
 GROWING = Case((64, 256, 256, 10), 128, 32)
 BATCHES, WIDTHS, DEPTHS = (16, 64, 256, 1024, 4096), (32, 128, 512, 2048), (1, 2, 4, 8, 16)
 ROWS = (1_000, 10_000, 100_000)
+THREADED, THREADS = Case((784, 1024, 1024, 10), 1024, 4), (1, 2, 4, 8, 16, 32, 64)
 
 
 def steps(threads: int) -> Iterator[Cell]:
@@ -93,7 +95,7 @@ def rooflines(threads: int) -> Iterator[Cell]:
 
 
 def growth(threads: int) -> Iterator[Cell]:
-    """The time of a step, of rows that of an epoch, and the memory as each of them grows alone."""
+    """The time of a step, of rows that of an epoch, and the memory as each of them grows alone; the time by threads."""
     grown = [("batch", b, replace(GROWING, batch=b, steps=max(2, GROWING.rows // b))) for b in BATCHES]
     grown += [("width", w, replace(GROWING, widths=(64, w, w, 10))) for w in WIDTHS]
     grown += [("depth", d, replace(GROWING, widths=(64, *d * [256], 10))) for d in DEPTHS]
@@ -104,6 +106,10 @@ def growth(threads: int) -> Iterator[Cell]:
     for rows in ROWS:
         case = replace(DIGITS, steps=rows // DIGITS.batch)
         yield Cell("growth", f"rows {rows:,}", 35, "step", case, FEW, 3, threads, axis=("rows", rows))
+    for n in THREADS:
+        if n <= processors():
+            way, per = ("threads", n), THREADED.steps
+            yield Cell("growth", f"threads {n}", 38, "step", THREADED, (*FEW, FLOOR), 5, n, axis=way, per=per)
 
 
 FAMILIES = (steps, predictions, fits, processes, sizes, rooflines, growth)

@@ -102,7 +102,7 @@ def _instructions(cell: Found) -> list[tuple[float, float, float]]:
 
 
 def growing(document: Document) -> Figure | None:
-    """Time and memory on log axes as batch, width, depth and rows grow."""
+    """Time and memory on log axes as batch, width, depth, rows and threads grow."""
     panels = [
         (family, measure, label, axis)
         for family, measure, label in (
@@ -157,6 +157,6 @@ def _legend(axes: Any):
 CHARTS: dict[str, tuple[Draw, str]] = {
     "throughput": (throughput, "Times of a training step by that of gpubp"),
     "roofline": (roofline, "Each instruction of a step below what the machine can do"),
-    "growth": (growing, "Time and memory as batch, width, depth and rows grow"),
+    "growth": (growing, "Time and memory as batch, width, depth, rows and threads grow"),
     "accuracy": (accuracy, "Scores on the test part over seconds of training"),
 }
