@@ -118,11 +118,15 @@ def growing(document: Document) -> Figure | None:
     figure = Figure((3.4 * columns, 3.2 * lines), layout="constrained")
     places = figure.subplots(lines, columns, squeeze=False).flat
     for axes, (family, measure, label, axis) in zip(places, panels, strict=False):
+        points: set[int] = set()
         for (grown, name), curve in curves(document, family, measure).items():
             if grown == axis:
                 axes.plot(*zip(*curve, strict=True), color=COLOURS.get(name), marker="o", markersize=4, label=name)
+                points |= {to for to, _ in curve}
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_xticks(sorted(points), [f"{to:,}" for to in sorted(points)])  # a decade's ticks may be none of them
+        axes.set_xticks([], minor=True)
         axes.set_xlabel(axis)
         axes.set_ylabel("seconds an epoch" if axis == "rows" else label)
     for axes in figure.axes[len(panels) :]:
