@@ -20,6 +20,7 @@ from . import documents
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "cpu.json"
+ALL = [RESULTS, RESULTS.with_name("cpu-two-threads.json")]
 
 
 def test_the_readme_holds_the_figures_of_the_results():
@@ -30,8 +31,8 @@ def test_the_readme_holds_the_figures_of_the_results():
 
 
 def test_the_report_in_the_repository_is_that_of_the_results(tmp_path):
-    report.write(report.read([RESULTS]), tmp_path)
-    command = "gpubp bench-report bench/results/cpu.json"
+    report.write(report.read(ALL), tmp_path)
+    command = f"gpubp bench-report {' '.join(str(path.relative_to(ROOT)) for path in ALL)}"
     assert (tmp_path / "REPORT.md").read_text() == (RESULTS.parent / "REPORT.md").read_text(), f"they differ: {command}"
 
 

@@ -12,7 +12,7 @@ from gpubp.engine.program import Program
 from gpubp.ops.registry import REGISTRY
 from gpubp.ops.shapes import at
 
-SINGLE = 1 << 22  # multiplications up to which a product is computed by one thread
+SINGLE = 1 << 24  # multiplications up to which a product has one thread: others would take longer to wake
 SMALL = 128  # products of at most so many multiplications take longer to hand over than to compute
 WIDE = 64  # columns from which one row is multiplied faster here than by BLAS, which packs the other matrix first
 
