@@ -41,7 +41,7 @@ def test_a_small_net_trains_on_one(library):
 
 
 def test_a_large_one_keeps_them(library):
-    trained(512)
+    trained(1024)
     assert library.told == []
 
 

@@ -22,6 +22,7 @@ class Slow(Callback):
     def on_progress(self, rows, logs=None):
         time.sleep(0.2)  # twice as long as the bar needs to be drawn again
 
+gpubp.set_random_seed(0)
 x, y = np.random.default_rng(0).random((640, 3), np.float32), np.arange(640) % 2
 model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2, "softmax")])
 model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
@@ -50,6 +51,7 @@ import sys, time
 import numpy as np, gpubp
 from gpubp.callbacks import LambdaCallback
 
+gpubp.set_random_seed(0)
 x, y = np.random.default_rng(0).random((640, 3), np.float32), np.arange(640) % 2
 model = gpubp.Sequential([gpubp.Input((3,)), gpubp.layers.Dense(2, "softmax")])
 model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
