@@ -60,4 +60,4 @@ def _net(task, hidden, optimizer, dropout=0.0):
 
 def _kernels() -> set[str]:
     """The compiled kernels on disk, of all versions."""
-    return {str(path) for path in cache_folder("kernels").rglob("*.nbi")}
+    return {str(path) for path in cache_folder("kernels").rglob("*.o")}

@@ -1,21 +1,18 @@
-"""Kernels from source text to addresses, found again by their text: in memory, and on disk by Numba's cache.
+"""Kernels from source text to addresses, found again by their text: in memory, and on disk.
 
-Every kernel that a program calls is the function `kernel` of a small module of its own, written into the cache folder,
-where Numba keeps the machine code beside it. The folder's name carries a hash of this package, since Numba does not
-notice a change of a function that lives in another file.
+Every kernel that a program calls is the function `kernel` of a small module of its own. The cache folder's name carries
+a hash of all that its machine code depends on.
 """
 
 import hashlib
-import importlib.util
 import logging
-import sys
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
-import numba
-
 from gpubp.backend.cache import cache_folder
+from gpubp.kernels.cpu import machine_code, processor
 
 LOGGER = logging.getLogger("gpubp")
 LIBRARIES = ("b8", "f32", "f64", "i64")
@@ -25,7 +22,7 @@ HEADER = '''"""Generated."""
 
 import numpy as np
 
-from gpubp.kernels.cpu.native import added, checked_finite, checked_index, clamped_index, entry, ints
+from gpubp.kernels.cpu.native import added, checked_finite, checked_index, clamped_index, ints
 from gpubp.kernels.cpu.native import narrowed, open_operand, operand
 '''
 _ADDRESSES: dict[str, int] = {}  # by the text of the kernel
@@ -33,29 +30,37 @@ _ADDRESSES: dict[str, int] = {}  # by the text of the kernel
 
 @cache
 def folder() -> Path:
-    """Where kernels of this version of the package, of Python and of Numba are kept."""
-    text = b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))
-    version = hashlib.sha256(text).hexdigest()[:12]
-    return cache_folder("kernels", f"{version}-py{sys.version_info[0]}{sys.version_info[1]}-numba{numba.__version__}")
+    """Where kernels of this version of the package, of Numba and for this processor are kept."""
+    sources = b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))
+    place = f"{processor.NAME} {processor.FEATURES}".encode()
+    return cache_folder("kernels", f"{_hash(sources)[:12]}-numba{version('numba')}-{_hash(place)[:12]}")
 
 
 def address(body: str) -> int:
     """The address of the kernel whose module consists of the header and this text."""
     if body not in _ADDRESSES:
-        _ADDRESSES[body] = _load(_text(body)).kernel.address
+        text = _text(body)
+        _ADDRESSES[body] = machine_code.load(_code(text), _name(text))
     return _ADDRESSES[body]
 
 
 def announce(bodies: Iterable[str]):
     """Logs a line if compiling those of these kernels that are neither in memory nor on disk takes long."""
-    unknown = {_name(_text(body)) for body in bodies if body not in _ADDRESSES}
-    if not unknown:
-        return
-    on_disk = {path.name.split(".")[0] for path in folder().glob("__pycache__/*.nbi")}
-    missing = len(unknown - on_disk)
+    unknown = {_text(body) for body in bodies if body not in _ADDRESSES}
+    missing = sum(not _path(text).exists() for text in unknown)
     if missing * SECONDS_A_KERNEL > PATIENCE:
         message = "compiling %d kernels, which takes some %.0f s; they are kept in %s"
         LOGGER.warning(message, missing, missing * SECONDS_A_KERNEL, folder())
+
+
+def _code(text: str) -> bytes:
+    kept = machine_code.read(_path(text))
+    if kept is None:
+        from gpubp.kernels.cpu import emit  # here alone, since it imports Numba
+
+        kept = emit.machine_code(text, _name(text))
+        machine_code.write(_path(text), kept)
+    return kept
 
 
 def _text(body: str) -> str:
@@ -64,18 +69,12 @@ def _text(body: str) -> str:
 
 
 def _name(text: str) -> str:
-    return "gpubp_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:20]
+    return "gpubp_kernel_" + _hash(text.encode())[:20]
 
 
-def _load(text: str):
-    name = _name(text)
-    path = folder() / f"{name}.py"
-    if not path.exists():
-        temporary = path.with_suffix(f".{hashlib.sha256(str(id(text)).encode()).hexdigest()[:8]}.tmp")
-        temporary.write_text(text)
-        temporary.replace(path)
-    specification = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module  # by which Numba finds it again; and machine code lives as long as its module
-    specification.loader.exec_module(module)
-    return module
+def _path(text: str) -> Path:
+    return folder() / f"{_name(text)}.o"
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

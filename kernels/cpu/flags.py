@@ -12,8 +12,11 @@ ORDERED = {"fastmath": {"contract"}, "error_model": "numpy", "forceinline": True
 
 
 def for_kernels(**options):
-    """A decorator for functions that kernels call and Python does not, for which half as much is to be compiled."""
-    compiled = nb.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+    """A decorator for functions that kernels call and Python does not, for which half as much is to be compiled.
+
+    Without Numba's runtime (`_nrt`), which counts references to arrays: no function may make one.
+    """
+    compiled = nb.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, **options)
 
     def decorator(function):
         def refuse(*arguments, **named):

@@ -4,7 +4,8 @@ import numpy as np
 
 from gpubp.kernels.cpu.flags import jit
 from gpubp.kernels.cpu.intrinsics import prefetch
-from gpubp.kernels.cpu.native import BAD_INDEX, checked_index, fail
+from gpubp.kernels.cpu.layout import BAD_INDEX
+from gpubp.kernels.cpu.native import checked_index, fail
 
 AHEAD = 8  # rows that are fetched before their turn: of rows in no order, processors can't foresee any
 FETCHED = 1024  # bytes of such a row at most; the processor goes on by itself where it sees a stream

@@ -7,21 +7,17 @@ every row and may take the ReLU. `engine.executors.products` chooses among the k
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import get_cython_function_address, intrinsic
+from numba.extending import intrinsic
 
 from gpubp.kernels.cpu import tiles
 from gpubp.kernels.cpu.flags import inlined, jit, ordered
-from gpubp.kernels.cpu.native import DGEMM, DTILES, LIMIT, SGEMM, STILES, call, double
+from gpubp.kernels.cpu.layout import DGEMM, DTILES, LIMIT, SGEMM, STILES
+from gpubp.kernels.cpu.native import call, double
 
 TURNED, AS_IT_IS = ord("T"), ord("N")
 I64 = ir.IntType(64)
 # BLAS's arguments that are integers of 32 bits, characters or numbers: all go by reference.
 BITS = {1: 8, 2: 8, 3: 32, 4: 32, 5: 32, 6: None, 8: 32, 10: 32, 11: None, 13: 32}
-
-
-def blas_address(name: str) -> int:
-    """The address of a BLAS function, such as sgemm."""
-    return get_cython_function_address("scipy.linalg.cython_blas", name)
 
 
 @intrinsic

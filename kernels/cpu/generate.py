@@ -1,9 +1,13 @@
 """The source text of kernels: of the wrapper that finds the arrays, and of whole regions."""
 
+import numpy as np
+
+from gpubp.kernels.cpu.processor import VECTOR
 from gpubp.kernels.description import AFTER, BEFORE, COLUMN, IN_ROW, INNER, Compute, Kernel, Loop, Nest, Reduce, Written
 
 LIBRARY = {"float32": "f32", "float64": "f64", "bool": "b8"}
 INDEX = {"SCALAR": "0", "ROW": "c", "COLUMN": "r", "FULL": "r, c"}
+TILES = "a, lda, b, ldb, c, ldc, m, n, k, ta, tb, start, start_row, relu"
 INDENT = {BEFORE: 1, IN_ROW: 2, INNER: 3, AFTER: 1}
 
 
@@ -12,6 +16,24 @@ def text(kernel: Kernel) -> str:
     if isinstance(kernel, Loop):
         return "\n".join([*_RegionText(kernel).lines(), ""])
     return _nest(kernel) if isinstance(kernel, Nest) else _wrapper(kernel)
+
+
+def tiles(dtype: str) -> str:
+    """The source of the function that multiplies matrices of a dtype by tiles.
+
+    Programs find its address in their context, since many kernels share it.
+    """
+    lanes = VECTOR // np.dtype(dtype).itemsize
+    return "\n".join(
+        [
+            "from gpubp.kernels.cpu.tiles import product",
+            "",
+            "",
+            f"def kernel({TILES}):",
+            f"    product(np.{dtype}, {lanes}, {TILES})",
+            "",
+        ]
+    )
 
 
 def _wrapper(kernel: Written) -> str:
@@ -37,7 +59,7 @@ def _nest(kernel: Nest) -> str:
 
 def arrays(arrays):
     """The head of a kernel, and where in the row its options begin."""
-    lines, position = ["", "@entry", "def kernel(context, where):", "    ctx, row = ints(context), ints(where)"], 2
+    lines, position = ["", "def kernel(context, where):", "    ctx, row = ints(context), ints(where)"], 2
     for k, array in enumerate(arrays):
         find = "open_operand" if array.open else "operand"
         dtype = f"np.{array.dtype}{'_' if array.dtype == 'bool' else ''}"

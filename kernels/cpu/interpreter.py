@@ -1,10 +1,8 @@
 """The loop that runs a program: a table of rows, for many steps, with no Python in between."""
 
 from gpubp.kernels.cpu.flags import jit
-from gpubp.kernels.cpu.native import KERNEL, OK, STATUS, call, ints
-
-# What `run` gets: addresses and lengths, and one place for its answer.
-TABLE, STARTS, ROWS, GUARD, ADVANCES, MOVES, STEPS, DONE = range(8)
+from gpubp.kernels.cpu.layout import ADVANCES, DONE, GUARD, KERNEL, MOVES, OK, ROWS, STARTS, STATUS, STEPS, TABLE
+from gpubp.kernels.cpu.native import call, ints
 
 
 @jit

@@ -1,7 +1,7 @@
 """LLVM operations that Numba has no name for."""
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
@@ -55,6 +55,31 @@ def prefetch(typingctx, address):
         function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
         hints = [ir.Constant(number, x) for x in (0, 3, 1)]  # to read, near, data
         builder.call(function, [builder.inttoptr(args[0], byte), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@intrinsic
+def allocate(typingctx, size):
+    """The address of so many bytes that nobody else uses, by the C library."""
+
+    def codegen(context, builder, signature, args):
+        function = ir.FunctionType(ir.IntType(8).as_pointer(), [ir.IntType(64)])
+        found = builder.call(cgutils.get_or_insert_function(builder.module, function, "malloc"), args)
+        return builder.ptrtoint(found, ir.IntType(64))
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def release(typingctx, address):
+    """Gives back what `allocate` found."""
+
+    def codegen(context, builder, signature, args):
+        byte = ir.IntType(8).as_pointer()
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [byte]), "free")
+        builder.call(function, [builder.inttoptr(args[0], byte)])
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen

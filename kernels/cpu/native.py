@@ -1,12 +1,5 @@
-"""What compiled code needs to work on a program's memory: addresses, the context, calls by address.
+"""What compiled code needs to work on a program's memory, which `layout` describes: addresses, and calls by address."""
 
-A kernel is a C function void(context, row), both addresses of int64 arrays. The context begins with the status, the
-addresses of BLAS and of our own products, and how large these may be; then follow, for each segment, its address and
-its length in bytes. A row holds the kernel's address, the instruction's number and, for each operand, where in the
-context its segment stands, its byte offset and its shape; then the kernel's options.
-"""
-
-import numba as nb
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -14,14 +7,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from gpubp.kernels.cpu.flags import STEPS, jit
-
-STATUS, FAILED_ROW, SGEMM, DGEMM, STILES, DTILES, LIMIT, SEGMENTS = range(8)
-KERNEL, NUMBER, OPERANDS = range(3)
-OK, BAD_INDEX, NOT_FINITE = range(3)
+from gpubp.kernels.cpu.flags import jit
+from gpubp.kernels.cpu.layout import BAD_INDEX, FAILED_ROW, NOT_FINITE, NUMBER, OK, STATUS
 
 I64 = ir.IntType(64)
-entry = nb.cfunc(types.void(types.int64, types.int64), cache=True, nopython=True, **STEPS)
 
 
 @intrinsic

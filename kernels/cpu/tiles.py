@@ -9,17 +9,14 @@ A tile of r rows and v vectors has r v multiply-adds for r + v loads, and takes 
 R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, ACM TOMS 34(3), 2008.
 """
 
-import numba as nb
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from gpubp.kernels.cpu.flags import STEPS, inlined
-from gpubp.kernels.cpu.vectors import AVAILABLE, BYTES, I64, Vectors
-
-ARGUMENTS = 14  # of `product`, beside the dtype and its lanes
-entry = nb.cfunc(types.void(*[types.int64] * ARGUMENTS), cache=True, nopython=True, **STEPS)
+from gpubp.kernels.cpu.flags import inlined
+from gpubp.kernels.cpu.intrinsics import allocate, release
+from gpubp.kernels.cpu.processor import VECTOR, WIDE_VECTORS
+from gpubp.kernels.cpu.vectors import I64, Vectors
 
 HEIGHTS = 14, 12, 8, 6  # rows of a tile of one vector, of two, of three, of four
 LARGE, LARGE_TURNED = 1 << 30, 1 << 27  # multiplications beyond which BLAS's copies pay; the latter if A is transposed
@@ -34,7 +31,7 @@ def suits(size, m, n, k, ldb, ta, tb):
     ldb: elements of a row of B as it is stored. ta, tb: whether a factor is stored as its transpose.
     """
     small = 0 < m * n * k <= (LARGE_TURNED if ta else LARGE)
-    return AVAILABLE and small and 2 * n * size >= BYTES and (tb or ldb * size < FAR)
+    return WIDE_VECTORS and small and 2 * n * size >= VECTOR and (tb or ldb * size < FAR)
 
 
 def _constant(value: int):
@@ -60,7 +57,7 @@ def _tile(rows: int, vectors: int):
             a, a_row, a_step, b, b_row, c, c_row, start, start_row, last, lanes, k, relu = args[1:]
             write = Vectors(builder, like)
             masks = [None] * (vectors - 1) + [write.first(lanes)]
-            columns = [(_constant(v * BYTES), mask) for v, mask in enumerate(masks)]
+            columns = [(_constant(v * VECTOR), mask) for v, mask in enumerate(masks)]
             within = [builder.select(builder.icmp_signed("<", last, x), last, x) for x in map(_constant, range(rows))]
 
             def lines(base, distance):
@@ -158,8 +155,8 @@ def product(dtype, lanes, a, lda, b, ldb, c, ldc, m, n, k, ta, tb, start, start_
     m, n, k, ta, tb: as in `suits`.
     start, start_row: the address of what is added, or 0, and the bytes to its next row.
     """
-    size, like = BYTES // lanes, dtype(0)
-    panel = np.empty((k + lanes) * 4 * lanes if tb else 1, dtype)
+    size, like = VECTOR // lanes, dtype(0)
+    panel = allocate((k + lanes) * 4 * VECTOR) if tb else 0
     a_row, a_step, c_row = size * lda, size, size * ldc
     if ta:
         a_row, a_step = a_step, a_row
@@ -170,7 +167,7 @@ def product(dtype, lanes, a, lda, b, ldb, c, ldc, m, n, k, ta, tb, start, start_
         tail = columns - (vectors - 1) * lanes
         right, right_row = b + size * column, size * ldb
         if tb:
-            right, right_row = panel.ctypes.data, 4 * BYTES
+            right, right_row = panel, 4 * VECTOR
             for j in range(0, columns, lanes):
                 for p in range(0, k, lanes):
                     corner = b + size * ((column + j) * ldb + p)
@@ -187,6 +184,8 @@ def product(dtype, lanes, a, lda, b, ldb, c, ldc, m, n, k, ta, tb, start, start_
             else:
                 _tile1(like, x, a_row, a_step, right, right_row, y, c_row, z, start_row, m - 1 - i, tail, k, relu)
         column += columns
+    if tb:
+        release(panel)
 
 
 @inlined
@@ -205,16 +204,3 @@ def _height(vectors):
     if vectors == 2:
         return HEIGHTS[1]
     return HEIGHTS[2] if vectors == 3 else HEIGHTS[3]
-
-
-def text(dtype: str) -> str:
-    """The text of `product` for a dtype, whose address programs find in their context: many kernels share it."""
-    names = ", ".join(f"x{i}" for i in range(ARGUMENTS))
-    return f"""
-from gpubp.kernels.cpu import tiles
-
-
-@tiles.entry
-def kernel({names}):
-    tiles.product(np.{dtype}, {BYTES // np.dtype(dtype).itemsize}, {names})
-"""

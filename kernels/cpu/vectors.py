@@ -1,22 +1,12 @@
 """LLVM's instructions on vectors, for kernels whose registers are to be counted."""
 
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
-from numba.core import cgutils, config
+from numba.core import cgutils
+
+from gpubp.kernels.cpu.processor import VECTOR
 
 I1, I32, I64 = (ir.IntType(bits) for bits in (1, 32, 64))
-
-
-def _features() -> set[str]:
-    """What the processor can do that code is compiled for: this machine's, unless Numba is told of another."""
-    if config.CPU_FEATURES is not None:
-        return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
-    return set() if config.CPU_NAME else {name for name, there in get_host_cpu_features().items() if there}
-
-
-AVAILABLE = "avx512f" in _features()  # 32 registers of 64 bytes; of fewer and shorter ones, BLAS makes as much
-BYTES = 64  # of a vector
 
 
 class Vectors:
@@ -29,7 +19,7 @@ class Vectors:
 
     def __init__(self, builder, element: types.Float):
         self.builder, self.size = builder, element.bitwidth // 8
-        self.lanes = BYTES // self.size
+        self.lanes = VECTOR // self.size
         self.element = ir.FloatType() if self.size == 4 else ir.DoubleType()
         self.type = ir.VectorType(self.element, self.lanes)
         self.mask = ir.VectorType(I1, self.lanes)

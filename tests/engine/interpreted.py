@@ -12,8 +12,7 @@ from numba.core.dispatcher import Dispatcher
 
 from gpubp.engine.executors.lower import lower
 from gpubp.engine.executors.memory import Memory
-from gpubp.kernels.cpu import generate, native
-from gpubp.kernels.cpu.gemm import blas_address
+from gpubp.kernels.cpu import blas, generate, layout
 from gpubp.ops.registry import REGISTRY
 
 from ..kernels.calling import from_python
@@ -39,13 +38,13 @@ class Interpreted:
 
     def __init__(self, program, device, store=None):
         self.program, self.memory = program, Memory(program, device, store)
-        self.context = np.zeros(native.SEGMENTS + 2 * len(program.segments), np.int64)
-        self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
+        self.context = np.zeros(layout.SEGMENTS + 2 * len(program.segments), np.int64)
+        self.context[layout.SGEMM], self.context[layout.DGEMM] = blas.address("sgemm"), blas.address("dgemm")
 
     def run(self, rows: int, steps: int) -> int:
         self.memory.set_rows(rows)
         for k, segment in enumerate(self.program.segments):
-            self.context[native.SEGMENTS + 2 * k :][:2] = k * SEGMENT, self.memory.buffers[segment].nbytes
+            self.context[layout.SEGMENTS + 2 * k :][:2] = k * SEGMENT, self.memory.buffers[segment].nbytes
         for _ in range(steps):
             for part in self.program.parts:
                 for i in part.code:
@@ -55,8 +54,8 @@ class Interpreted:
     def _call(self, lowered):
         row = [0, 0]
         for place, view in lowered.operands:
-            row += [native.SEGMENTS + 2 * self.program.segments.index(place.segment), place.offset, *view]
-        names = {"ints": lambda x: x, "entry": lambda f: f, "operand": self._array, "open_operand": self._open_array}
+            row += [layout.SEGMENTS + 2 * self.program.segments.index(place.segment), place.offset, *view]
+        names = {"ints": lambda x: x, "operand": self._array, "open_operand": self._open_array}
         for name, dtype in (("f32", np.float32), ("f64", np.float64), ("i64", np.int64), ("b8", np.bool_)):
             names[name] = Library(dtype)
         names |= {"np": np, "added": np.add, "checked_index": _checked_index, "checked_finite": lambda ctx, row, x: x}

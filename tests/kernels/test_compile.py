@@ -1,16 +1,19 @@
 """Compiling that takes long is announced, once; what is on disk or in memory is not."""
 
+import ctypes
 import logging
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from gpubp.kernels.cpu import compile, f32
+from gpubp.kernels.cpu import compile, f32, machine_code
 
 from .calling import FromPython
 
 KERNEL = """
-@entry
 def kernel(context, arguments):
     ints(context)[0] += {}
 """
@@ -41,12 +44,46 @@ def test_several_kernels_are_announced_until_they_are_there(empty, caplog, monke
     assert announced(caplog, SEVERAL) == []  # on disk
 
 
-def test_a_source_without_machine_code_counts_as_missing(empty, caplog):
-    """As after a process that was stopped while it compiled."""
-    for body in SEVERAL:
-        name = compile._name(compile._text(body))
-        (empty / f"{name}.py").write_text(compile._text(body))
-    assert len(announced(caplog, SEVERAL)) == 1
+def called(body):
+    """What a kernel makes of a context of one number, 0."""
+    context = np.zeros(1, np.int64)
+    ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(compile.address(body))(context.ctypes.data, 0)
+    return context[0]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda code: b"", lambda code: code[:-1], lambda code: code[:99] + b"?" + code[100:]]
+)
+def test_a_damaged_file_is_made_again(empty, monkeypatch, damage):
+    """Machine code that is not what was written is never run."""
+    body = KERNEL.format(7)
+    assert called(body) == 7
+    (file,) = empty.glob("*.o")
+    file.write_bytes(damage(file.read_bytes()))
+    assert machine_code.read(file) is None
+    monkeypatch.setattr(compile, "_ADDRESSES", {})
+    assert called(body) == 7
+    assert machine_code.read(file)
+
+
+def test_what_is_on_disk_runs_without_numba(tmp_path):
+    """A process that compiles nothing does not import what compiles."""
+    script = (
+        "import sys, numpy as np, gpubp\n"
+        "model = gpubp.Sequential([gpubp.layers.Dense(20, 'relu'), gpubp.layers.Dropout(0.5), gpubp.layers.Dense(3)])\n"
+        "model.compile('adam', 'mse')\n"
+        "gpubp.set_random_seed(0)\n"
+        "found = model.fit(np.ones((9, 4), np.float32), np.zeros((9, 3), np.float32), verbose=0).history['loss']\n"
+        "print('numba' in sys.modules, found)"
+    )
+    environment = os.environ | {"GPUBP_CACHE": str(tmp_path)}
+    lines = [
+        subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert lines[1] == lines[0].replace("True", "False") != lines[0]
 
 
 def test_a_single_kernel_is_not_worth_a_line(empty, caplog):

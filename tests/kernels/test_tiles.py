@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gpubp.kernels.cpu import compile, tiles
+from gpubp.kernels.cpu import compile, generate
 
 TOLERANCE = {"float32": 3e-7, "float64": 1e-15}
 EDGE = 7.5  # what lies around a result
@@ -26,9 +26,9 @@ def product(a, b, ta=False, tb=False, start=None, relu=False):
     if isinstance(start, np.ndarray):
         c[...] = start
         address, row = (c.ctypes.data, c.strides[0]) if start.ndim == 2 else (start.ctypes.data, 0)
-    kernel = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * tiles.ARGUMENTS)(compile.address(tiles.text(a.dtype.name)))
     widths = (a.ctypes.data, a.shape[1], b.ctypes.data, b.shape[1], c.ctypes.data, n + 2)
-    kernel(*widths, m, n, k, ta, tb, address, row, relu)
+    given = (*widths, m, n, k, ta, tb, address, row, relu)
+    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(given))(compile.address(generate.tiles(a.dtype.name)))(*given)
     result = c.copy()
     c[...] = EDGE
     assert (wide == EDGE).all()
@@ -86,8 +86,8 @@ def test_without_wide_vectors_products_are_left_to_blas():
     """On a processor without them, as Numba is told here, a model trains as before."""
     script = (
         "import numpy as np, gpubp\n"
-        "from gpubp.kernels.cpu import vectors\n"
-        "assert not vectors.AVAILABLE\n"
+        "from gpubp.kernels.cpu import processor\n"
+        "assert not processor.WIDE_VECTORS\n"
         "x = np.random.default_rng(0).standard_normal((64, 20), np.float32)\n"
         "model = gpubp.Sequential([gpubp.layers.Dense(30, 'relu'), gpubp.layers.Dense(20)])\n"
         "model.compile('sgd', 'mse')\n"

@@ -12,7 +12,7 @@ def executor_class(name: str, device):
 
         return CUDA
     if name == "auto":
-        from gpubp.engine.executors.cpu import CPU  # imports Numba, which takes time
+        from gpubp.engine.executors.cpu import CPU  # imports LLVM, which takes time
 
         return CPU
     raise ValueError(f"there is no executor {name!r}; the executors are 'auto' and 'reference'")

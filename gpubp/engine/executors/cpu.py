@@ -15,8 +15,7 @@ from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
-from gpubp.kernels.cpu import compile, generate, interpreter, narrow, native, tiles
-from gpubp.kernels.cpu.gemm import blas_address
+from gpubp.kernels.cpu import blas, compile, generate, layout, narrow, processor
 from gpubp.kernels.description import Array, Written
 from gpubp.ops.philox import SORT_LIMIT
 
@@ -25,7 +24,6 @@ RUN = """
 from gpubp.kernels.cpu.interpreter import run
 
 
-@entry
 def kernel(context, arguments):
     run(context, arguments)
 """
@@ -73,13 +71,13 @@ class CPU:
         self.segments = program.segments
         self.callers = [s for s in self.segments if s not in program.layout.sizes]
         self.tables: dict[tuple, Table] = {}
-        self.context = np.zeros(native.SEGMENTS + 2 * len(self.segments), np.int64)
-        self.context[native.SGEMM], self.context[native.DGEMM] = blas_address("sgemm"), blas_address("dgemm")
-        for dtype, position in {"float32": native.STILES, "float64": native.DTILES}.items():
-            if tiles.AVAILABLE and any(i.outputs[0].dtype == dtype for i in products.of(program)):
-                self.context[position] = compile.address(tiles.text(dtype))
+        self.context = np.zeros(layout.SEGMENTS + 2 * len(self.segments), np.int64)
+        self.context[layout.SGEMM], self.context[layout.DGEMM] = blas.address("sgemm"), blas.address("dgemm")
+        for dtype, position in {"float32": layout.STILES, "float64": layout.DTILES}.items():
+            if processor.WIDE_VECTORS and any(i.outputs[0].dtype == dtype for i in products.of(program)):
+                self.context[position] = compile.address(generate.tiles(dtype))
         self._set_context(program.layout.sizes)
-        self.arguments = np.zeros(interpreter.DONE + 1, np.int64)
+        self.arguments = np.zeros(layout.DONE + 1, np.int64)
         self._run = SIGNATURE(compile.address(RUN))
         self._small = products.largest(program) <= products.SINGLE
 
@@ -90,10 +88,10 @@ class CPU:
         """
         table = self._table(rows, parts)
         self._call(table, table.starts, table.guard, table.moves, steps)
-        done = int(self.arguments[interpreter.DONE])
+        done = int(self.arguments[layout.DONE])
         self.memory.advance({s: n * rows * done for s, n in self.program.moving.items()})
-        if self.context[native.STATUS] != native.OK:
-            raise Stopped(done, table.instructions[self.context[native.FAILED_ROW]].name)
+        if self.context[layout.STATUS] != layout.OK:
+            raise Stopped(done, table.instructions[self.context[layout.FAILED_ROW]].name)
         return done
 
     def repeat(self, rows: int):
@@ -103,14 +101,14 @@ class CPU:
         """
         table = self._table(rows, None)
         self._set_context(self.callers)
-        self.context[native.LIMIT] = products.largest_own() if self.own_products else 0
+        self.context[layout.LIMIT] = products.largest_own() if self.own_products else 0
         arguments = np.array(self._arguments(table, table.starts, table.guard, table.moves[:0], 1), np.int64)
         run, status, context, places = self._run, self.context, self.context.ctypes.data, arguments.ctypes.data
 
         def again(kept=(table, arguments, dict(self.memory.buffers))):  # which the addresses are of
-            status[native.STATUS] = native.OK
+            status[layout.STATUS] = layout.OK
             run(context, places)
-            return status[native.STATUS] == native.OK
+            return status[layout.STATUS] == layout.OK
 
         return again
 
@@ -126,16 +124,16 @@ class CPU:
         table = self._table(rows, None)
         starts = table.starts[stretch.start : stretch.stop]
         taken = self._call(table, starts, guard=-1, moves=table.moves[:0], steps=times)
-        failed = self.context[native.STATUS] != native.OK
-        return taken / int(self.arguments[interpreter.DONE] + failed)
+        failed = self.context[layout.STATUS] != layout.OK
+        return taken / int(self.arguments[layout.DONE] + failed)
 
     def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
         """The order in which an epoch visits n rows: `ops.philox.permutation`, compiled."""
         arrays = [np.empty(n, np.int64)] + [np.empty(n + 257, np.uint64)] * (n <= SORT_LIMIT)
         kernel = _shuffle(few=n <= SORT_LIMIT)
         places = [x for a in arrays for x in (a.ctypes.data, a.nbytes)]
-        context = np.array([0] * native.SEGMENTS + places, np.int64)
-        ends = [x for k, a in enumerate(arrays) for x in (native.SEGMENTS + 2 * k, 0, len(a))]
+        context = np.array([0] * layout.SEGMENTS + places, np.int64)
+        ends = [x for k, a in enumerate(arrays) for x in (layout.SEGMENTS + 2 * k, 0, len(a))]
         row = np.array([kernel, 0, *ends, seed, epoch], np.int64)
         SIGNATURE(kernel)(context.ctypes.data, row.ctypes.data)
         return arrays[0]
@@ -147,17 +145,17 @@ class CPU:
 
     def _call(self, table: Table, starts: np.ndarray, guard: int, moves: np.ndarray, steps: int) -> float:
         """Runs the rows of the table that begin at `starts`, `steps` times; the seconds that it took."""
-        self.context[native.STATUS] = native.OK
+        self.context[layout.STATUS] = layout.OK
         self._set_context(self.callers)
         self.arguments[:] = self._arguments(table, starts, guard, moves, steps)
-        self.context[native.LIMIT] = products.largest_own() if self.own_products else 0
+        self.context[layout.LIMIT] = products.largest_own() if self.own_products else 0
         start = time.perf_counter()
         with one_blas_thread() if self._small else nullcontext():
             self._run(self.context.ctypes.data, self.arguments.ctypes.data)
         return time.perf_counter() - start
 
     def _arguments(self, table, starts, guard, moves, steps) -> tuple[int, ...]:
-        """What the compiled loop gets, as `interpreter` names it."""
+        """What the compiled loop gets, as `layout` names it."""
         return (
             table.code.ctypes.data,
             starts.ctypes.data,
@@ -204,4 +202,4 @@ class CPU:
         return row + list(lowered.options)
 
     def _position(self, segment: str) -> int:
-        return native.SEGMENTS + 2 * self.segments.index(segment)
+        return layout.SEGMENTS + 2 * self.segments.index(segment)
