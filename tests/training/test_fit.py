@@ -198,7 +198,15 @@ class Interrupt(Callback):
         threading.Thread(target=send).start()
 
 
-def test_ctrl_c_is_answered_at_once_with_the_model_as_of_the_last_step():
+@pytest.fixture
+def interruptible():
+    """Processes that a shell starts in the background are told to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_answered_at_once_with_the_model_as_of_the_last_step(interruptible):
     """Many tiny steps in one compiled call: without chunks the signal would wait for the end of the epoch."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((200_000, 8)).astype(np.float32), rng.integers(0, 3, 200_000)
