@@ -67,6 +67,29 @@ def training_threads() -> int:
     return max((library.get_num_threads() or 1 for library in _training_blas()), default=1)
 
 
+@functools.cache
+def cores(numbers: frozenset[int]) -> int:
+    """How many cores processors of these numbers are: some are two of one core, which computes no faster for it."""
+    siblings = (f"/sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list" for n in numbers)
+    with suppress(OSError):
+        return len({Path(path).read_text() for path in siblings})
+    return len(numbers)
+
+
+def team_size() -> int:
+    """The threads that may share a step: as many as products have, but no more than this process has cores."""
+    allowed = training_threads()
+    if allowed == 1:
+        return 1
+    mine = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset(range(processors()))
+    return max(1, min(allowed, cores(mine), int(_quota() or allowed)))
+
+
+@functools.cache
+def _quota() -> float | None:
+    return quota()
+
+
 def blas_threads() -> int:
     """The threads of the matrix products: of the BLAS libraries' pools the largest."""
     return max((pool["num_threads"] for pool in pools() if pool["user_api"] == "blas"), default=1)

@@ -1,8 +1,12 @@
 """LLVM operations that Numba has no name for."""
 
+import os
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+WORD = ir.IntType(64).as_pointer()
 
 
 def _bitcast(source, target):
@@ -58,6 +62,63 @@ def prefetch(typingctx, address):
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen
+
+
+@intrinsic
+def atomic_add(typingctx, address, n):
+    """Adds n to the int64 at an address; what it was before."""
+
+    def codegen(context, builder, signature, args):
+        return builder.atomic_rmw("add", builder.inttoptr(args[0], WORD), args[1], "acq_rel")
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def atomic_load(typingctx, address):
+    """The int64 at an address, and with it all that was written before it was stored."""
+
+    def codegen(context, builder, signature, args):
+        return builder.load_atomic(builder.inttoptr(args[0], WORD), "acquire", 8)
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def atomic_store(typingctx, address, n):
+    """Stores an int64 at an address, after all that was written before."""
+
+    def codegen(context, builder, signature, args):
+        builder.store_atomic(args[1], builder.inttoptr(args[0], WORD), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def pause(typingctx):
+    """Tells the processor that this is a loop that waits; where that is known."""
+
+    def codegen(context, builder, signature, args):
+        if "x86" in context.codegen().magic_tuple()[0]:
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def give_way(typingctx):
+    """Lets other threads have this processor, where the system has such a call."""
+
+    def codegen(context, builder, signature, args):
+        if os.name == "posix":
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
 
 
 @intrinsic

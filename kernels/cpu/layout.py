@@ -11,4 +11,8 @@ KERNEL, NUMBER, OPERANDS = range(3)
 OK, BAD_INDEX, NOT_FINITE = range(3)
 
 # What `interpreter.run` gets: addresses and lengths, and one place for its answer.
-TABLE, STARTS, ROWS, GUARD, ADVANCES, MOVES, STEPS, DONE = range(8)
+TABLE, STARTS, ROWS, GUARD, ADVANCES, MOVES, STEPS, MEETING, THREADS, DONE = range(10)
+
+# Where threads meet: int64 numbers, each in a line of memory of its own.
+ARRIVED, ROUND, FAILED, VERDICT, CANCELLED = (8 * k for k in range(5))
+MEETING_WORDS = 40

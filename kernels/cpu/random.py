@@ -5,15 +5,15 @@ from gpubp.kernels.cpu.philox import keep_mask, normal, permute_by_network, perm
 
 
 @jit
-def random_keep(ctx, row, seed, step, out, stream, threshold):
-    """True where dropout keeps an element."""
-    keep_mask(out, seed[0], stream, step[0], threshold)
+def random_keep(ctx, row, seed, step, out, stream, threshold, first=0):
+    """True where dropout keeps an element; `first` is the number of the first row."""
+    keep_mask(out, seed[0], stream, step[0], threshold, first)
 
 
 @jit
-def random_normal(ctx, row, seed, step, out, stream):
-    """Standard normal numbers."""
-    normal(out, seed[0], stream, step[0])
+def random_normal(ctx, row, seed, step, out, stream, first=0):
+    """Standard normal numbers; `first` is the number of the first row."""
+    normal(out, seed[0], stream, step[0], first)
 
 
 @jit

@@ -154,6 +154,12 @@ def test_a_program_does_what_the_reference_does(case, executor):
     assert_agreement([case], executor)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_three_threads_do_what_the_reference_does(case, team_of):
+    team_of(3)
+    assert_agreement([case], CPU)
+
+
 def test_parts_see_what_earlier_parts_have_assigned():
     assert_agreement([crossing, old_value_elsewhere, swap, gradients_of_a_net], Interpreted)
 

@@ -162,6 +162,14 @@ def test_models_train_alike_on_the_cpu_and_by_the_reference(case):
     np.testing.assert_allclose(model.predict(x, verbose=0), reference.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
 
 
+def test_models_train_alike_by_one_thread_and_by_three(case, team_of):
+    (alone, _) = trained(case)
+    team_of(3)
+    (together, _) = trained(case)
+    for found, wanted in zip(together.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
+
+
 def test_a_frozen_layer_keeps_all_it_knows(case):
     model, before = trained(case, frozen=True)
     np.testing.assert_equal(model.get_layer("tested").get_weights(), before)

@@ -1,24 +1,32 @@
-"""The CPU executor: a table of rows for each number of rows of the batch, run by one compiled call for many steps."""
+"""The CPU executor: a table of rows for each number of rows of the batch, run by one compiled call for many steps.
+
+Where a step is worth it, several threads run it together: each has a table of its own, with its shares of the
+instructions, and they meet between instructions of which one is shared.
+"""
 
 import ctypes
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import takewhile
 
 import numpy as np
 
-from gpubp.backend.threads import one_blas_thread
+from gpubp.backend.team import TEAM
+from gpubp.backend.threads import one_blas_thread, team_size
 from gpubp.engine.executors import products
 from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.executors.memory import Memory, Stopped
+from gpubp.engine.executors.shares import MEETING_TIME, SPARE, Division, divisible, division
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
 from gpubp.kernels.cpu import blas, compile, generate, layout, narrow, processor
 from gpubp.kernels.description import Array, Written
 from gpubp.ops.philox import SORT_LIMIT
 
+BEGINNING = 200_000  # nanoseconds that it takes, roughly, to have threads begin: others are not worth it
+MEETING = Written((), "meeting.meeting", options=2)
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 RUN = """
 from gpubp.kernels.cpu.interpreter import run
@@ -37,6 +45,12 @@ def _source(instruction: Instruction, kernel) -> str:
     return generate.text(kernel)
 
 
+def _failure(context: np.ndarray) -> tuple[int, int, int]:
+    """A thread's status and where it failed, after how many instructions: the smallest is the first."""
+    status, row = (int(x) for x in context[: layout.FAILED_ROW + 1])
+    return (row if status != layout.OK else np.iinfo(np.int64).max), status, row
+
+
 @cache
 def _shuffle(few: bool) -> int:
     """The address of the kernel that draws an order of rows."""
@@ -45,14 +59,24 @@ def _shuffle(few: bool) -> int:
 
 
 @dataclass
-class Table:
-    """A program bound to a number of rows."""
+class Task:
+    """What one thread does in a step."""
 
     code: np.ndarray  # int64, the rows one after the other
     starts: np.ndarray  # where each begins
-    guard: int  # the first row that does not run after a failure
+    first: list[int]  # of each instruction its first row, if it had one; and how many rows there are
+
+
+@dataclass
+class Table:
+    """A program bound to a number of rows, and to a number of threads."""
+
+    tasks: list[Task]  # of each thread
+    guard: int  # the first instruction that does not run after a failure
     moves: np.ndarray  # pairs of a position in the context and the bytes that it advances a step
     instructions: list[Instruction]
+    divided: int  # instructions that threads share, or would
+    divisible: float  # the nanoseconds that these take one thread, roughly
 
 
 class CPU:
@@ -68,8 +92,8 @@ class CPU:
 
     def __init__(self, program: Program, device, store=None):
         self.program, self.memory = program, Memory(program, device, store)
-        self.segments = program.segments
-        self.callers = [s for s in self.segments if s not in program.layout.sizes]
+        self.segments = [*program.segments, SPARE]
+        self.callers = [s for s in program.segments if s not in program.layout.sizes]
         self.tables: dict[tuple, Table] = {}
         self.context = np.zeros(layout.SEGMENTS + 2 * len(self.segments), np.int64)
         self.context[layout.SGEMM], self.context[layout.DGEMM] = blas.address("sgemm"), blas.address("dgemm")
@@ -77,7 +101,9 @@ class CPU:
             if processor.WIDE_VECTORS and any(i.outputs[0].dtype == dtype for i in products.of(program)):
                 self.context[position] = compile.address(generate.tiles(dtype))
         self._set_context(program.layout.sizes)
-        self.arguments = np.zeros(layout.DONE + 1, np.int64)
+        self.spare = device.alloc(64)
+        self.context[self._position(SPARE)] = self.spare.ctypes.data
+        self.meeting = device.alloc(8 * layout.MEETING_WORDS).view(np.int64)
         self._run = SIGNATURE(compile.address(RUN))
         self._small = products.largest(program) <= products.SINGLE
 
@@ -86,9 +112,8 @@ class CPU:
 
         Raises Stopped after a failure.
         """
-        table = self._table(rows, parts)
-        self._call(table, table.starts, table.guard, table.moves, steps)
-        done = int(self.arguments[layout.DONE])
+        table = self._table(rows, parts, steps)
+        done, _ = self._call(table, range(len(table.instructions)), table.guard, table.moves, steps)
         self.memory.advance({s: n * rows * done for s, n in self.program.moving.items()})
         if self.context[layout.STATUS] != layout.OK:
             raise Stopped(done, table.instructions[self.context[layout.FAILED_ROW]].name)
@@ -99,10 +124,11 @@ class CPU:
 
         It returns whether all went well. What moves from batch to batch elsewhere stays where it is.
         """
-        table = self._table(rows, None)
+        table = self._table(rows, None, 0)
         self._set_context(self.callers)
         self.context[layout.LIMIT] = products.largest_own() if self.own_products else 0
-        arguments = np.array(self._arguments(table, table.starts, table.guard, table.moves[:0], 1), np.int64)
+        every = range(len(table.instructions))
+        arguments = self._arguments(table, table.tasks[0], every, table.guard, table.moves[:0], 1)
         run, status, context, places = self._run, self.context, self.context.ctypes.data, arguments.ctypes.data
 
         def again(kept=(table, arguments, dict(self.memory.buffers))):  # which the addresses are of
@@ -114,18 +140,16 @@ class CPU:
 
     def prepare(self, rows: int, parts: tuple[str, ...] | None = None):
         """Compiles what `run` with the same arguments runs, if that has not been done."""
-        self._table(rows, parts)
+        self._table(rows, parts, 1 << 40)
 
     def seconds(self, rows: int, stretch: range, times: int) -> float:
         """The mean duration of a stretch of the program's instructions, run `times` times on one batch of `rows` rows.
 
         They do what they do in a step: what they change is changed. A failure ends the runs early.
         """
-        table = self._table(rows, None)
-        starts = table.starts[stretch.start : stretch.stop]
-        taken = self._call(table, starts, guard=-1, moves=table.moves[:0], steps=times)
-        failed = self.context[layout.STATUS] != layout.OK
-        return taken / int(self.arguments[layout.DONE] + failed)
+        table = self._table(rows, None, 1 << 40)
+        done, taken = self._call(table, stretch, -1, table.moves[:0], times)
+        return taken / (done + int(self.context[layout.STATUS] != layout.OK))
 
     def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
         """The order in which an epoch visits n rows: `ops.philox.permutation`, compiled."""
@@ -138,34 +162,64 @@ class CPU:
         SIGNATURE(kernel)(context.ctypes.data, row.ctypes.data)
         return arrays[0]
 
-    def _table(self, rows: int, parts: tuple[str, ...] | None) -> Table:
+    def _table(self, rows: int, parts: tuple[str, ...] | None, steps: int) -> Table:
+        """The table for so many threads as are worth it for so many steps."""
         self.memory.set_rows(rows)
-        key = (rows, parts)
-        return self.tables.get(key) or self.tables.setdefault(key, self._bind(rows, parts))
+        alone = self._bound(rows, parts, 1)
+        if alone.divisible * steps < BEGINNING or not self.own_products:
+            return alone
+        threads = team_size()
+        saved = alone.divisible * (1 - 1 / threads) - 2 * MEETING_TIME * alone.divided
+        return self._bound(rows, parts, threads) if saved * steps > BEGINNING else alone
 
-    def _call(self, table: Table, starts: np.ndarray, guard: int, moves: np.ndarray, steps: int) -> float:
-        """Runs the rows of the table that begin at `starts`, `steps` times; the seconds that it took."""
+    def _bound(self, rows: int, parts: tuple[str, ...] | None, threads: int) -> Table:
+        key = (rows, parts, threads)
+        return self.tables.get(key) or self.tables.setdefault(key, self._bind(*key))
+
+    def _call(self, table: Table, stretch: range, guard: int, moves: np.ndarray, steps: int) -> tuple[int, float]:
+        """Runs a stretch of the table's instructions `steps` times; how often it did, and the seconds that it took."""
+        threads = len(table.tasks)
         self.context[layout.STATUS] = layout.OK
         self._set_context(self.callers)
-        self.arguments[:] = self._arguments(table, starts, guard, moves, steps)
-        self.context[layout.LIMIT] = products.largest_own() if self.own_products else 0
+        alone = products.largest_own() if threads == 1 else np.iinfo(np.int64).max
+        self.context[layout.LIMIT] = alone if self.own_products else 0
+        contexts = [self.context, *(self.context.copy() for _ in table.tasks[1:])]
+        arguments = [self._arguments(table, task, stretch, guard, moves, steps) for task in table.tasks]
         start = time.perf_counter()
-        with one_blas_thread() if self._small else nullcontext():
-            self._run(self.context.ctypes.data, self.arguments.ctypes.data)
-        return time.perf_counter() - start
+        with one_blas_thread() if self._small or threads > 1 else nullcontext():
+            if threads == 1:
+                self._run(self.context.ctypes.data, arguments[0].ctypes.data)
+            else:
+                self._run_together(contexts, arguments)
+        taken = time.perf_counter() - start
+        if threads > 1:
+            self.context[: layout.FAILED_ROW + 1] = min(map(_failure, contexts))[1:]
+        return int(arguments[0][layout.DONE]), taken
 
-    def _arguments(self, table, starts, guard, moves, steps) -> tuple[int, ...]:
+    def _run_together(self, contexts: list[np.ndarray], arguments: list[np.ndarray]):
+        self.meeting[:] = 0
+        pairs = zip(contexts, arguments, strict=True)
+        TEAM.run([partial(self._run, c.ctypes.data, a.ctypes.data) for c, a in pairs], self._cancel)
+
+    def _cancel(self):
+        self.meeting[layout.CANCELLED] = 1
+
+    def _arguments(self, table, task, stretch, guard, moves, steps) -> np.ndarray:
         """What the compiled loop gets, as `layout` names it."""
-        return (
-            table.code.ctypes.data,
+        starts = task.starts[task.first[stretch.start] : task.first[stretch.stop]]
+        given = (
+            task.code.ctypes.data,
             starts.ctypes.data,
             len(starts),
-            guard,
+            task.first[guard] if guard >= 0 else -1,
             len(moves) // 2,
             moves.ctypes.data,
             steps,
+            self.meeting.ctypes.data,
+            len(table.tasks),
             0,
         )
+        return np.array(given, np.int64)
 
     def _set_context(self, segments):
         """Tells the kernels where segments are: the program's own stay where they are, the caller's come and go."""
@@ -173,27 +227,51 @@ class CPU:
             buffer = self.memory.buffers[segment]
             self.context[self._position(segment) :][:2] = buffer.ctypes.data, buffer.nbytes
 
-    def _bind(self, rows: int, parts: tuple[str, ...] | None) -> Table:
+    def _bind(self, rows: int, parts: tuple[str, ...] | None, threads: int) -> Table:
         """The table of all parts or those named for a number of rows: extents change with it, places do not."""
         chosen = [part for part in self.program.parts if parts is None or part.name in parts]
         instructions = [(part, i) for part in chosen for i in part.code]
-        lowered = [products.suited(lower(i, part.places, rows)) for part, i in instructions]
+        lowered = [divisible(products.suited(lower(i, part.places, rows))) for part, i in instructions]
         texts = [_source(i, one.kernel) for (_, i), one in zip(instructions, lowered, strict=True)]
         compile.announce(texts)
-        code: list[int] = []
-        starts: list[int] = []
-        for number, (one, text) in enumerate(zip(lowered, texts, strict=True)):
-            starts.append(len(code))
-            code += self._row(one, text, number)
         before = [part.name for part in takewhile(lambda part: part.name != self.program.guard, self.program.parts)]
-        moves = [x for s, n in self.program.moving.items() for x in (self._position(s), n * rows)]
+        divisions = [division(one, threads) for one in lowered]
+        tasks = [self._task(t, lowered, texts, divisions, threads) for t in range(threads)]
         return Table(
-            code=np.array(code, np.int64),
-            starts=np.array(starts, np.int64),
+            tasks=tasks,
             guard=sum(part.name in before for part, _ in instructions),
-            moves=np.array(moves, np.int64),
+            moves=np.array(
+                [x for s, n in self.program.moving.items() for x in (self._position(s), n * rows)], np.int64
+            ),
             instructions=[i for _, i in instructions],
+            divided=sum(d is not None for d in divisions),
+            divisible=sum(d.nanoseconds for d in divisions if d),
         )
+
+    def _task(self, thread, lowered, texts, divisions, threads) -> Task:
+        """The rows of a thread: its shares, and if it is the first, what is not shared."""
+        rows: list[list[int]] = []
+        first, shared = [], False
+        for number, (one, text, divided) in enumerate(zip(lowered, texts, divisions, strict=True)):
+            first.append(len(rows))
+            meeting = [compile.address(generate.text(MEETING)), number, self.meeting.ctypes.data, threads]
+            if threads > 1 and (shared or divided):
+                rows.append(meeting)
+            if divided and threads > 1:
+                rows += self._shared(thread, divided, text, number, meeting)
+            elif thread == 0:
+                rows.append(self._row(one, text, number))
+            shared = divided is not None
+        ends = np.cumsum([0, *map(len, rows)])
+        code = np.array([x for row in rows for x in row], np.int64)
+        return Task(code, ends[:-1].astype(np.int64), [*first, len(rows)])
+
+    def _shared(self, thread: int, divided: Division, text: str, number: int, meeting: list[int]) -> list[list[int]]:
+        """The rows of a thread's share of an instruction."""
+        rows = [self._row(divided.parts[thread], text, number)]
+        if divided.after:
+            rows += [meeting, *([self._row(divided.after, text, number)] if thread == 0 else [])]
+        return rows
 
     def _row(self, lowered: Lowered, text: str, number: int) -> list[int]:
         row = [compile.address(text), number]
