@@ -85,4 +85,91 @@ class Written:
     options: int
 
 
-Kernel = Loop | Nest | Written
+# Where an operand of a stage lies: in an array, a tile, what all rows share, or nowhere but in registers.
+MEMORY, TILE, SHARED, REGISTERS = "memory", "tile", "shared", "registers"
+Home = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A value of some rows of the batch, kept on the chip: `begin` bytes of each row of all tiles lie before it."""
+
+    dtype: str
+    columns: int
+    begin: int
+
+
+@dataclass(frozen=True)
+class Shared:
+    """An array that all rows share, brought to the chip once, `factor` where it is multiplied."""
+
+    array: int
+    rows: int
+    columns: int
+    factor: bool
+
+
+@dataclass(frozen=True)
+class Bring:
+    """Rows of an array become a tile."""
+
+    array: int
+    tile: int
+
+
+@dataclass(frozen=True)
+class Product:
+    """A tile, the product of one with a shared matrix, which is `turned` where it is stored as its transpose."""
+
+    left: int
+    right: int
+    out: int
+    turned: bool
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The sum over all rows of the products of the elements of two tiles: a matrix, which is an array."""
+
+    left: int
+    right: int
+    out: int
+
+
+@dataclass(frozen=True)
+class RowLoop:
+    """A region over the rows of the tiles, and where each of its arrays lies."""
+
+    loop: Loop
+    columns: int
+    homes: tuple[Home, ...]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What a few rows at a time go through on the chip, stage by stage; what is summed over the rows comes at last.
+
+    The option of the kernel is the number of rows.
+    """
+
+    arrays: tuple[Array, ...]
+    shared: tuple[Shared, ...]
+    tiles: tuple[Tile, ...]
+    stages: tuple[Bring | Product | Gradient | RowLoop, ...]
+
+
+@dataclass(frozen=True)
+class ChainEnd:
+    """What is known once all rows have gone through a chain.
+
+    The option of the kernel is the number of blocks that have left sums.
+    """
+
+    chain: Chain
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        return self.chain.arrays
+
+
+Kernel = Loop | Nest | Written | Chain | ChainEnd

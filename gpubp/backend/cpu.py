@@ -11,6 +11,7 @@ class CPUDevice:
     name = "cpu"
     align = 64
     epilogues = True
+    narrow = False
     precisions = frozenset({"float32", "float64"})
 
     @property

@@ -11,6 +11,8 @@ from gpubp.backend import nvrtc
 from gpubp.backend.cublaslt import WORKSPACE, Products
 from gpubp.backend.device import Gemm
 
+GRANTED = 48 << 10  # bytes of shared memory that a launch need not ask for
+STATIC = 4 << 10  # that reductions have beside what is asked for
 ON_CUDA = 2  # kDLCUDA, the kind of device by which DLPack knows this one
 
 
@@ -29,6 +31,7 @@ class CUDADevice:
 
     align = 256
     epilogues = True
+    narrow = True
 
     @property
     def setting(self) -> str:
@@ -43,6 +46,7 @@ class CUDADevice:
         with cupy.cuda.Device(number) as device:
             capability = int(device.compute_capability)
             self.target, self.precisions = nvrtc.target(capability), _precisions(capability)
+            self.on_chip = device.attributes["MaxSharedMemoryPerBlockOptin"] - STATIC
             self.queues = [cupy.cuda.Stream(non_blocking=True) for _ in range(2)]
             self.queue = self.queues[0]
             self.copies = cupy.cuda.Stream(non_blocking=True)
@@ -105,6 +109,9 @@ class CUDADevice:
     def launch(self, kernel, grid, block, arguments, shared=0):
         # CuPy passes arrays by their address and Python's ints as 64 bits; a null pointer is a zero of as many.
         with self._current():
+            if shared > GRANTED:
+                driver = self.cupy.cuda.driver
+                driver.funcSetAttribute(kernel.ptr, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
             kernel(grid, block, tuple(0 if x is None else x for x in arguments), shared_mem=shared, stream=self.queue)
 
     def takes(self, a, b, c, shape: Gemm, bias=None) -> bool:

@@ -13,6 +13,7 @@ class Device(Protocol):
     name: str
     align: int  # of operands in segments, in bytes
     epilogues: bool  # whether products can add a bias, and take the ReLU, before they store
+    narrow: bool  # whether what `engine.narrow` joins is one kernel
     precisions: frozenset[str]  # that products can be computed in, as policies name them
 
     @property
@@ -81,6 +82,7 @@ class Accelerator(Device, Protocol):
     """
 
     kernels: dict[str, Any]  # that have been loaded, by name
+    on_chip: int  # bytes of shared memory that a block of threads may have, if it is asked for
 
     def address(self, array) -> int:
         """Where an array of the device begins."""

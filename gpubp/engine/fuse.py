@@ -12,7 +12,7 @@ LARGEST = 64  # steps of a region: compiling one twice as large takes more than 
 
 @dataclass(eq=False)
 class Instruction:
-    """What one kernel does: an op on symbols, the steps of a region, or a product with its epilogue."""
+    """What one kernel does: an op on symbols, the steps of a region, a product with its epilogue, or stages on chip."""
 
     op: Any
     inputs: tuple[Symbol, ...]
@@ -21,11 +21,12 @@ class Instruction:
     region: Region | None = None
     scratch: tuple[Symbol, ...] = ()
     halves: tuple["Instruction", ...] = ()  # a product and the reader that is its epilogue
+    stages: tuple["Instruction", ...] = ()  # what a few rows at a time go through, see `engine.narrow`
 
     @property
     def steps(self) -> tuple["Instruction", ...]:
-        if self.halves:
-            return tuple(step for half in self.halves for step in half.steps)
+        if self.halves or self.stages:
+            return tuple(step for one in (*self.halves, *self.stages) for step in one.steps)
         return self.region.steps if self.region else (self,)
 
     @property

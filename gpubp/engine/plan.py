@@ -9,6 +9,7 @@ import numpy as np
 from gpubp.engine.epilogues import with_epilogues
 from gpubp.engine.fuse import Instruction, alone, as_instructions, base, copied, fuse
 from gpubp.engine.halves import HALVES, Halves
+from gpubp.engine.narrow import stretch
 from gpubp.engine.trace import Symbol
 from gpubp.ops.shapes import Shape, at, size
 
@@ -59,13 +60,14 @@ class Layout:
     """Hands out the bytes of segments, for at most `rows` rows.
 
     `epilogues` says whether the device's products take up what `engine.epilogues` joins with them, `precisions` what
-    they can be computed in.
+    they can be computed in, `narrow` whether the device computes what `engine.narrow` joins.
     """
 
     rows: int
     align: int = 64
     epilogues: bool = False
     precisions: frozenset[str] = frozenset()
+    narrow: bool = False
     sizes: dict[str, int] = field(default_factory=dict)
     constants: list[tuple[Operand, object]] = field(default_factory=list)
 
@@ -111,11 +113,14 @@ def plan(name: str, assigned: Iterable[tuple[Operand, Symbol]], layout: Layout, 
     if fused and layout.epilogues:
         code = with_epilogues(code, roots)
     halves = Halves(code, {base(r) for r in roots}, layout.precisions, PARAMS)
-    part = Part(name, graph, targets, halves.code, {}, 0)
+    found = stretch(halves.code, roots) if fused and layout.narrow else None
+    part = Part(name, graph, targets, found.code if found else halves.code, {}, 0)
     _place_weights(part, halves, layout)
     _place_inputs(part, layout)
     _settle(part, layout.rows)
     _allocate(part, halves.kept, layout)
+    if found:
+        part.code = found.joined(part.code, part.places, layout.rows)
     return part
 
 
@@ -199,7 +204,7 @@ def _allocate(part: Part, halves: dict[Symbol, str], layout: Layout):
     """Gives places in `work` by lifetime: in the order of their making or the largest first, whichever takes less."""
     blocks = _blocks(part, halves, layout)
     orders = (blocks, sorted(blocks, key=lambda block: -block.need))
-    part.work, offsets = min((_packed(order) for order in orders), key=lambda packed: packed[0])
+    part.work, offsets = min((packed(order) for order in orders), key=lambda packed: packed[0])
     for block in blocks:
         for x in block.values:
             part.places[x] = _in_work(x, halves, offsets[block])
@@ -210,7 +215,7 @@ def _allocate(part: Part, halves: dict[Symbol, str], layout: Layout):
 
 
 @dataclass(eq=False)
-class _Block:
+class Block:
     """Values that lie in one place, one after the other, and the first and the last instruction that use it."""
 
     values: list[Symbol]
@@ -224,10 +229,10 @@ def _in_work(x: Symbol, halves: dict[Symbol, str], offset: int = 0) -> Operand:
     return Operand(WORK, offset, HALVES[half] if half else x.dtype, x.dims, half)
 
 
-def _blocks(part: Part, halves: dict[Symbol, str], layout: Layout) -> list[_Block]:
+def _blocks(part: Part, halves: dict[Symbol, str], layout: Layout) -> list[Block]:
     """What is to be placed. An output may take the place of an input that is read no more."""
     last = {base(x): k for k, i in enumerate(part.code) for x in i.inputs}
-    found: dict[Symbol, _Block] = {}
+    found: dict[Symbol, Block] = {}
     for k, i in enumerate(part.code):
         for out in (*i.outputs, *i.scratch):
             if out in part.places:
@@ -235,13 +240,13 @@ def _blocks(part: Part, halves: dict[Symbol, str], layout: Layout) -> list[_Bloc
             block = _inherited(out, i, k, last, found, halves) if i.region else None
             if block is None:
                 need = layout.up(_in_work(out, halves).bytes(layout.rows))
-                block = _Block([], need, k, k)
+                block = Block([], need, k, k)
             block.values.append(out)
             block.dies, found[out] = last.get(out, k), block
     return list(dict.fromkeys(found.values()))
 
 
-def _inherited(out, instruction, k, last, found, halves) -> _Block | None:
+def _inherited(out, instruction, k, last, found, halves) -> Block | None:
     """The place of an input of the same size that dies here, taken over from it."""
     for x in instruction.inputs:
         dies = x in found and found[x].values[-1] is x and last[x] == k
@@ -251,9 +256,9 @@ def _inherited(out, instruction, k, last, found, halves) -> _Block | None:
     return None
 
 
-def _packed(blocks: list[_Block]) -> tuple[int, dict[_Block, int]]:
+def packed(blocks: list[Block]) -> tuple[int, dict[Block, int]]:
     """The bytes that blocks take, and their offsets, each the lowest that is free as long as it lives."""
-    offsets: dict[_Block, int] = {}
+    offsets: dict[Block, int] = {}
     for block in blocks:
         beside = [b for b in offsets if b.born <= block.dies and block.born <= b.dies]
         offset = 0

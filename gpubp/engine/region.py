@@ -60,13 +60,13 @@ class Region:
         return kind is not Kind.FULL or self.last_use(value) <= self.level[out]
 
 
-def lay_out(steps, base) -> Region | None:
-    """The loop that computes the steps, in their order; None if there is no such loop."""
+def lay_out(steps, base, rows: Dimension | None = None) -> Region | None:
+    """The loop that computes the steps, in their order; None if there is no such loop, or none of so many `rows`."""
     widest = max((x for s in steps for x in (*s.inputs, *s.outputs)), key=lambda x: len(x.dims))
     for split in range(len(widest.dims) + 1):
         splits = _propagate({widest: split}, steps, base)
         region = _extents(splits, steps, base) if splits else None
-        if region and all(_place(region, step, splits) for step in steps):
+        if region and rows in (None, region.rows) and all(_place(region, step, splits) for step in steps):
             _sink(region)
             return region
     return None

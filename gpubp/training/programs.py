@@ -99,7 +99,8 @@ class Builder:
 
     def __init__(self, model, store: Store, batch_size: int):
         self.model, self.store = model, store
-        self.layout = Layout(batch_size, store.device.align, store.device.epilogues, store.device.precisions)
+        device = store.device
+        self.layout = Layout(batch_size, device.align, device.epilogues, device.precisions, device.narrow)
         for segment, n in store.layout.sizes.items():
             self.layout.reserve(segment, n)
         self.layout.reserve(GRADS, self.layout.sizes["params"])

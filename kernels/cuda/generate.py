@@ -52,14 +52,14 @@ def text(kernel: Kernel, name: str, extents: tuple[int, ...], moving: tuple[bool
     return shape(kernel, extents, moving).text(name)
 
 
-def _kernel(name, parameters, body) -> str:
-    head = (
-        f'extern "C" __global__ void __launch_bounds__({launch.BLOCK}, 2) {name}({", ".join([*HEAD, *parameters])}) {{'
-    )
+def entry(name, parameters, body, at_once=2) -> str:
+    """The text of a kernel, of which a multiprocessor is to hold so many blocks."""
+    bounds = f"__launch_bounds__({launch.BLOCK}, {at_once})"
+    head = f'extern "C" __global__ void {bounds} {name}({", ".join([*HEAD, *parameters])}) {{'
     return "\n".join([head, "  if (ctx[stop] != OK) return;", *(f"  {line}" for line in body), "}", ""])
 
 
-def _arrays(arrays, moving, wanted=None):
+def parameters_of(arrays, moving, wanted=None):
     """Parameters of the arrays, and the lines that find those that move."""
     parameters, lines = [], []
     for k, (array, moves) in enumerate(zip(arrays, moving, strict=True)):
@@ -76,7 +76,7 @@ def _arrays(arrays, moving, wanted=None):
 
 def _wrapper(kernel: Written, name, moving) -> str:
     """Finds the arrays and calls the function of the package."""
-    parameters, lines = _arrays(kernel.arrays, moving)
+    parameters, lines = parameters_of(kernel.arrays, moving)
     for k, array in enumerate(kernel.arrays):
         dims = [f"n{k}_{d}" for d in range(array.rank)]
         parameters += [f"i64 {d}" for d in dims]
@@ -87,12 +87,12 @@ def _wrapper(kernel: Written, name, moving) -> str:
     options = [f"option{k}" for k in range(kernel.options)]
     arguments = ", ".join(["ctx", "row", *(f"x{k}" for k in range(len(kernel.arrays))), *options])
     lines.append(f"{kernel.function.split('.')[1]}({arguments});")
-    return _kernel(name, [*parameters, *(f"i64 {o}" for o in options)], lines)
+    return entry(name, [*parameters, *(f"i64 {o}" for o in options)], lines)
 
 
 def _nest(kernel: Nest, name, moving) -> str:
     """One thread an element of the result; indices along its dimensions are taken out of its number."""
-    parameters, lines = _arrays(kernel.arrays, moving)
+    parameters, lines = parameters_of(kernel.arrays, moving)
     rank, out = kernel.arrays[-1].rank, len(kernel.arrays) - 1
     extents = [f"n{d}" for d in range(rank)]
     lines += [f"const i64 count = {' * '.join(extents)};"]
@@ -101,7 +101,7 @@ def _nest(kernel: Nest, name, moving) -> str:
         lines.append(f"  const i64 i{d} = rest % n{d}; rest /= n{d};")
     values = [f"a{k}[{_offset(varies)}]" for k, varies in enumerate(kernel.loads)]
     lines += [f"  a{out}[i] = {_call(kernel.expression, values, kernel.dtype)};", "}"]
-    return _kernel(name, [*parameters, *(f"i64 {n}" for n in extents)], lines)
+    return entry(name, [*parameters, *(f"i64 {n}" for n in extents)], lines)
 
 
 def _offset(varies) -> str:
@@ -119,12 +119,12 @@ def _call(expression, inputs, dtype) -> str:
     return f"{LIBRARY.get(dtype, 'ints')}::{expression}({', '.join(inputs)})"
 
 
-def _sum_type(dtype) -> str:
+def sum_type(dtype) -> str:
     """In which type reductions along a row go on."""
     return TYPE[dtype] if dtype in LIBRARY else "i64"
 
 
-def _start(s: Reduce) -> str:
+def start(s: Reduce) -> str:
     if s.op == "sum":
         return "0"
     if s.dtype == "bool":
@@ -134,13 +134,13 @@ def _start(s: Reduce) -> str:
     return "i64(1ull << 63)" if s.op == "max" else "i64(~(1ull << 63))"
 
 
-def _total_type(s: Reduce) -> str:
+def total_type(s: Reduce) -> str:
     """Totals over all rows are added up in float64."""
-    return "double" if s.op == "sum" and "float" in s.dtype else _sum_type(s.dtype)
+    return "double" if s.op == "sum" and "float" in s.dtype else sum_type(s.dtype)
 
 
-class _LoopText:
-    """What both shapes of a region share: statements for loads, steps and stores, and the end."""
+class LoopText:
+    """What all shapes of a region share: statements for loads, steps and stores, and the end."""
 
     def __init__(self, loop: Loop, extents, moving):
         self.loop, self.moving = loop, moving
@@ -155,13 +155,13 @@ class _LoopText:
         self.short = {a.value for a in (*loop.loads, *loop.stores) if loop.arrays[a.array].dtype in HALVES}
 
     def text(self, name) -> str:
-        parameters, lines = _arrays(self.loop.arrays, self.moving, launch.passed(self.loop))
+        parameters, lines = parameters_of(self.loop.arrays, self.moving, launch.passed(self.loop))
         parameters += ["i64 n_rows", "i64 n_columns", "u8* scratch", "u8* partials", "u32* counters"]
         index = "int" if self.rows * self.columns < 1 << 30 else "i64"
         lines += [f"typedef {index} index;", "const index rows = n_rows, columns = n_columns;"]
         lines += self.loads("SCALAR") + self.steps(BEFORE)
-        lines += [f"{_total_type(s)} t{s.value} = {_start(s)};" for s in self.totals]
-        return _kernel(name, parameters, lines + self.body())
+        lines += [f"{total_type(s)} t{s.value} = {start(s)};" for s in self.totals]
+        return entry(name, parameters, lines + self.body())
 
     def body(self) -> list[str]:
         raise NotImplementedError
@@ -202,10 +202,10 @@ class _LoopText:
 
     def _update(self, s):
         if s.target == "SCALAR":
-            return f"t{s.value} = {COMBINE[s.op]}(t{s.value}, {_total_type(s)}(v{s.input}));"
+            return f"t{s.value} = {COMBINE[s.op]}(t{s.value}, {total_type(s)}(v{s.input}));"
         if s.target == "ROW":
             return f"{self.row_sum(s)} += v{s.input};"
-        return f"v{s.value} = {COMBINE[s.op]}(v{s.value}, {_sum_type(s.dtype)}(v{s.input}));"
+        return f"v{s.value} = {COMBINE[s.op]}(v{s.value}, {sum_type(s.dtype)}(v{s.input}));"
 
     def row_sum(self, s) -> str:
         raise NotImplementedError
@@ -222,23 +222,33 @@ class _LoopText:
         blocks = "int(gridDim.x * gridDim.y)"
         lines = [f"const int blocks = {blocks}, block = blockIdx.y * gridDim.x + blockIdx.x;"]
         for k, s in enumerate(self.totals):
-            of, offset = _total_type(s), f"8 * ({len(self.row_sums)} * i64({splits}) * columns + {k} * i64(blocks))"
+            of, offset = total_type(s), f"8 * ({len(self.row_sums)} * i64({splits}) * columns + {k} * i64(blocks))"
             lines.append(f"{of}* p{s.value} = reinterpret_cast<{of}*>(partials + {offset});")
             lines.append(f"t{s.value} = block_reduce(t{s.value}, {COMBINE[s.op]});")
             lines.append(f"if (thread_in_block() == 0) p{s.value}[block] = t{s.value};")
         lines.append("if (last_to_arrive(counters, blocks)) {")
         for s in self.totals:
             lines += [
-                f"  t{s.value} = {_start(s)};",
+                f"  t{s.value} = {start(s)};",
                 "  for (int k = thread_in_block(); k < blocks; k += BLOCK)",
                 f"    t{s.value} = {COMBINE[s.op]}(t{s.value}, p{s.value}[k]);",
                 f"  t{s.value} = block_reduce(t{s.value}, {COMBINE[s.op]});",
             ]
-        lines.append("  if (thread_in_block() == 0) {")
-        lines += [f"    const {TYPE[s.dtype]} v{s.value} = t{s.value};" for s in self.totals]
-        lines += [f"    {line}" for line in self.steps(AFTER)]
-        lines += [f"    a{a.array}[0] = v{a.value};" for a in scalars]
-        return [*lines, "  }", "}"]
+        return [*lines, *(f"  {line}" for line in self.at_last(scalars)), "}"]
+
+    def at_last(self, scalars) -> list[str]:
+        """What one thread computes and stores, when the first of its block has all totals."""
+        lines = [f"const {TYPE[s.dtype]} v{s.value} = t{s.value};" for s in self.totals]
+        lines += [*self.steps(AFTER), *(f"a{a.array}[0] = v{a.value};" for a in scalars)]
+        return ["if (thread_in_block() == 0) {", *(f"  {line}" for line in lines), "}"]
+
+    def starts(self, sums) -> list[str]:
+        """Reductions along a row before they have met anything."""
+        return [f"{sum_type(s.dtype)} v{s.value} = {start(s)};" for s in sums]
+
+    def combined(self, sums) -> list[str]:
+        """Reductions along a row, of all threads of a team."""
+        return [f"v{s.value} = team_reduce<TEAM>(v{s.value}, {COMBINE[s.op]});" for s in sums]
 
     def partial_sums(self, splits):
         """Where each block leaves its sums over its rows."""
@@ -246,7 +256,7 @@ class _LoopText:
         return [f"{of}* p{s.value} = reinterpret_cast<{of}*>(partials + {at});" for s, of, at in places]
 
 
-class _Team(_LoopText):
+class _Team(LoopText):
     """Teams of neighbouring threads, each of which walks along a row in passes."""
 
     def body(self):
@@ -300,11 +310,11 @@ class _Team(_LoopText):
             return []
         own = [s for s in self.reductions if s.where == INNER and s.level == level and s.target == "COLUMN"]
         return [
-            *(f"{_sum_type(s.dtype)} v{s.value} = {_start(s)};" for s in own),
+            *self.starts(own),
             "for (index c = lane; c < columns; c += TEAM) {",
             *(f"  {line}" for line in element),
             "}",
-            *(f"v{s.value} = team_reduce<TEAM>(v{s.value}, {COMBINE[s.op]});" for s in own),
+            *self.combined(own),
         ]
 
     def _finish_sums(self):
@@ -329,7 +339,7 @@ class _Team(_LoopText):
         return [*lines, "}"]
 
 
-class _Tile(_LoopText):
+class _Tile(LoopText):
     """A grid over rows and columns. With sums over the rows, each thread keeps to one column."""
 
     def body(self):

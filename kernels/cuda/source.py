@@ -3,14 +3,16 @@
 from functools import cache
 from pathlib import Path
 
-from gpubp.kernels.description import Kernel, Written
+from gpubp.kernels.description import Chain, ChainEnd, Kernel, Written
 
 FOLDER = Path(__file__).parent
 HEADERS = ("device.cuh", "half.cuh", "math.cuh", "block.cuh")
 
 
 def family(kernel: Kernel) -> str | None:
-    """The file with the function that a written kernel calls."""
+    """The file with the functions that a kernel calls; None if the headers have them."""
+    if isinstance(kernel, Chain | ChainEnd):
+        return "narrow.cu"
     return f"{kernel.function.split('.')[0]}.cu" if isinstance(kernel, Written) else None
 
 

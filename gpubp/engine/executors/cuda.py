@@ -99,7 +99,7 @@ class CUDA:
         """
         self.memory.set_rows(rows)
         self._set_context()
-        groups, _ = lowered(self.program, rows, None)
+        groups, _ = lowered(self.program, rows, None, self.device.on_chip)
         calls = list(chain(*groups[stretch.start : stretch.stop]))
         table = Table(self._bound([(call, False) for call in calls], rows), [])
         table.step()
@@ -161,7 +161,7 @@ class CUDA:
 
     def _bind(self, rows: int, parts) -> Table:
         """The table for a number of rows: extents change with it, places do not."""
-        groups, names = lowered(self.program, rows, parts)
+        groups, names = lowered(self.program, rows, parts, self.device.on_chip)
         return Table(self._bound(branched(list(chain(*groups))), rows), names)
 
     def _bound(self, calls, rows: int) -> list[Callable[[], None]]:

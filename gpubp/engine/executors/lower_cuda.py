@@ -10,13 +10,14 @@ import numpy as np
 from gpubp.backend.device import Gemm
 from gpubp.engine.epilogues import epilogue
 from gpubp.engine.executors.lower import Lowered, lower
+from gpubp.engine.executors.lower_narrow import lower_chain
 from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.halves import HALVES
 from gpubp.engine.plan import GRADS, WORK, Operand
 from gpubp.engine.program import Program
-from gpubp.kernels.cuda import generate, source
+from gpubp.kernels.cuda import generate, narrow, source
 from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed, spread
-from gpubp.kernels.description import INNER, Access, Array, Compute, Kernel, Loop, Written
+from gpubp.kernels.description import INNER, Access, Array, ChainEnd, Compute, Kernel, Loop, Written
 
 SCRATCH = "scratch"  # of the executor: rows of scratch that do not fit on the chip, and products before they count
 PARTIALS = "partials"
@@ -69,9 +70,11 @@ def slots(program: Program) -> dict[str, int]:
     return {s: SEGMENTS + 2 * k for k, s in enumerate(callers)}
 
 
-def lowered(program: Program, rows: int, parts: tuple[str, ...] | None) -> tuple[list[list[Call | Product]], list[str]]:
+def lowered(
+    program: Program, rows: int, parts: tuple[str, ...] | None, on_chip: int = 0
+) -> tuple[list[list[Call | Product]], list[str]]:
     """What a step of `rows` rows queues: the calls of each instruction, and at last of its end; and their names."""
-    lowering = Lowering(rows, slots(program))
+    lowering = Lowering(rows, slots(program), on_chip)
     calls: list[list[Call | Product]] = []
     names: list[str] = []
     guarded = False
@@ -90,10 +93,11 @@ class Lowering:
     Arguments:
         rows: of the batch.
         slots: of the caller's segments, the words of the context that hold their addresses.
+        on_chip: bytes of shared memory that the device has for a block. Default 0: no more than every device has.
     """
 
-    def __init__(self, rows: int, slots: dict[str, int]):
-        self.rows, self.slots = rows, slots
+    def __init__(self, rows: int, slots: dict[str, int], on_chip: int = 0):
+        self.rows, self.slots, self.on_chip = rows, slots, on_chip
 
     def instruction(self, i: Instruction, places, number: int, guarded: bool) -> list[Call | Product]:
         """What computes an instruction. Nothing of it that outlives the step happens once a failure is known.
@@ -102,6 +106,8 @@ class Lowering:
             number: of the instruction, for failures.
             guarded: whether it is skipped in the very step that failed, and not only in those after it.
         """
+        if i.stages:
+            return self._on_chip(i, places, number, guarded)
         if i.halves:
             return self._with_epilogue(i, places, number, guarded)
         one = lower(i, places, self.rows)
@@ -122,6 +128,25 @@ class Lowering:
             return [*copies, product, reader]
         shape = replace(product.shape, epilogue=epilogue(i.halves[1]))
         return [*copies, replace(product, shape=shape, bias=bias, otherwise=(product, reader))]
+
+    def _on_chip(self, i: Instruction, places, number, guarded) -> list[Call | Product]:
+        """All stages by one kernel and what ends it, or stage by stage where the device has no room for them.
+
+        Whether the kernel is the faster way is not asked yet: a timing of both would decide it here.
+        """
+        one = lower_chain(i, places, self.rows)
+        if narrow.launch(one.kernel, self.rows).shared > self.on_chip:
+            return [call for stage in i.stages for call in self.instruction(stage, places, number, guarded)]
+        blocks = narrow.launch(one.kernel, self.rows).grid[0]
+        end = replace(one, kernel=ChainEnd(one.kernel), options=(blocks,))
+        return [self._of_chain(x, number, guarded) for x in (one, end)]
+
+    def _of_chain(self, one: Lowered, number, guarded) -> Call:
+        shape = narrow.launch(one.kernel, self.rows)
+        moving = self._moving(one)
+        text = narrow.text(one.kernel, "NAME", self.rows, moving)
+        arguments = [*self._arguments(one, number, guarded, range(len(moving))), *one.options, *_memory(shape)[1:2]]
+        return self._named(text, one.kernel, shape, arguments)
 
     def advance(self, moving: dict[str, int]) -> Call:
         """Ends a step."""
@@ -162,20 +187,33 @@ class Lowering:
 
     def _call(self, one: Lowered, number, guarded) -> Call:
         kernel = spread(one.kernel, one.options)
-        moving = tuple(place.segment in self.slots for place, _ in one.operands)
+        moving = self._moving(one)
         extents = flattened(kernel, one.options) if not isinstance(kernel, Written) else ()
         shape = launch(kernel, extents, [view for _, view in one.operands])
         text = generate.text(kernel, "NAME", extents, moving)
-        name = f"kernel_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        arguments: list[Operand | int | None] = [STATUS if guarded else STOPPED, number]
-        for k in passed(kernel):
-            place = one.operands[k][0]
-            arguments += [self.slots[place.segment], place.offset] if moving[k] else [place]
+        arguments = self._arguments(one, number, guarded, passed(kernel))
         if isinstance(kernel, Written):
             arguments += [max(d, 0) for _, view in one.operands for d in view]
         arguments += extents or one.options
         if isinstance(kernel, Loop):
             arguments += _memory(shape)
+        return self._named(text, kernel, shape, arguments)
+
+    def _moving(self, one: Lowered) -> tuple[bool, ...]:
+        """Which operands lie in segments of the caller."""
+        return tuple(place.segment in self.slots for place, _ in one.operands)
+
+    def _arguments(self, one: Lowered, number, guarded, passed) -> list[Operand | int | None]:
+        """What every kernel gets: where it sees whether to run, its number, and the operands that are passed."""
+        arguments: list[Operand | int | None] = [STATUS if guarded else STOPPED, number]
+        for place in (one.operands[k][0] for k in passed):
+            moves = place.segment in self.slots
+            arguments += [self.slots[place.segment], place.offset] if moves else [place]
+        return arguments
+
+    def _named(self, text: str, kernel: Kernel, shape: Launch, arguments) -> Call:
+        """A call of the kernel of a text, which is known by it."""
+        name = f"kernel_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         return Call(name, text.replace("NAME", name), source.family(kernel), shape, tuple(arguments), self.rows)
 
 

@@ -43,8 +43,8 @@ def product(i: Instruction, rows: int) -> Product | None:
 
 def flops(i: Instruction, rows: int) -> int:
     """Multiplications and additions of a product, else one for each element that a step computes or reduces."""
-    if i.halves:
-        return sum(flops(half, rows) for half in i.halves)
+    if i.halves or i.stages:
+        return sum(flops(one, rows) for one in (*i.halves, *i.stages))
     found = product(i, rows)
     if found:
         return found.flops

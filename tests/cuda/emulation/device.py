@@ -106,6 +106,8 @@ class EmulatedDevice:
         order: in which order blocks, and the threads of each, take turns: 0 forwards, 1 backwards, others shuffled.
         mode: how kernels are built: "plain", "asan" or "tsan".
         capacity: bytes of memory.
+        narrow: whether narrow networks are planned as one kernel. Default False: what others look at is there.
+        on_chip: bytes of shared memory that a block may ask for.
         prompt: whether what is sent is there at once. Default False: it is once the host waits for it, or works on what
             the first queue holds after it has been told to.
     """
@@ -115,9 +117,18 @@ class EmulatedDevice:
     precisions = frozenset({"float32", "float64", "tf32", *HALVES})
     numbers = count()
 
-    def __init__(self, order: int = 0, mode: str = "plain", capacity: int = 1 << 30, prompt: bool = False):
+    def __init__(
+        self,
+        order: int = 0,
+        mode: str = "plain",
+        capacity: int = 1 << 30,
+        prompt: bool = False,
+        narrow: bool = False,
+        on_chip: int = 224 << 10,
+    ):
         self.name = self.setting = f"cuda:{next(self.numbers)}"
         self.order, self.mode, self.left = order, mode, capacity
+        self.narrow, self.on_chip = narrow, on_chip
         self.kernels: dict[str, build.Kernel] = {}
         self.record: list[tuple] = []
         self.refuses: Callable[[Gemm], bool] = lambda shape: False  # of products, those that its library does not take
@@ -198,8 +209,8 @@ class EmulatedDevice:
             raise EmulationError(f"{kernel.name} takes {len(kernel.parameters)} arguments and gets {len(arguments)}")
         if not (0 < np.prod(block) <= 1024 and grid[0] < 2**31 and max(grid[1:]) < 2**16 and min(grid) > 0):
             raise EmulationError(f"{kernel.name}: no device takes grid {grid} with blocks {block}")
-        if shared > 48 * 1024:
-            raise EmulationError(f"{kernel.name}: {shared} bytes of shared memory were not asked for first")
+        if shared > self.on_chip:
+            raise EmulationError(f"{kernel.name}: no block has {shared} bytes of shared memory")
         values = [self._word(kernel, k, x) for k, x in enumerate(arguments)]
         self.record.append(("launch", kernel.name))
         run = partial(kernel.launch, grid, block, values, shared, self.order)

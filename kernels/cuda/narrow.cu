@@ -1,0 +1,101 @@
+// What a block does with a tile: some rows of a batch that stay on the chip, from the data to the gradients.
+//
+// Numbers of rows and columns are constants of the text. LD is the distance of rows in elements; all distances are odd
+// multiples of 16 bytes, so that threads which read one column of several rows do not meet in a bank.
+
+// The side of the squares of elements of an (m, n) matrix that threads take, so that all have one to do.
+__device__ constexpr int side(int m, int n) {
+  return m * n >= 16 * BLOCK ? 4 : m * n >= 4 * BLOCK ? 2 : 1;
+}
+
+// Rows of an array that lie behind each other, to the chip.
+template <int COLUMNS, int LD, class T>
+__device__ inline void bring(T* to, const T* from, int rows) {
+  for (int i = threadIdx.x; i < rows * COLUMNS; i += BLOCK) to[i / COLUMNS * LD + i % COLUMNS] = from[i];
+}
+
+// c = a @ b of ROWS rows, or a @ b^T where b is TURNED. A thread's columns are as far apart as can be, so that
+// neighbouring threads read neighbouring elements of b.
+template <int ROWS, int N, int K, bool TURNED, int LDA, int LDB, int LDC, class A, class B, class C>
+__device__ inline void product(const A* a, const B* b, C* c) {
+  constexpr int SIDE = side(ROWS, N), DOWN = ROWS / SIDE, ACROSS = (N + SIDE - 1) / SIDE;
+  for (int at = threadIdx.x; at < DOWN * ACROSS; at += BLOCK) {
+    const int row = at / ACROSS, column = at % ACROSS;
+    float sum[SIDE][SIDE] = {};
+#pragma unroll 4
+    for (int k = 0; k < K; k++) {
+      float left[SIDE], right[SIDE];
+#pragma unroll
+      for (int i = 0; i < SIDE; i++) left[i] = a[(row + i * DOWN) * LDA + k];
+#pragma unroll
+      for (int j = 0; j < SIDE; j++) {
+        const int n = column + j * ACROSS < N ? column + j * ACROSS : N - 1;
+        right[j] = TURNED ? b[n * LDB + k] : b[k * LDB + n];
+      }
+#pragma unroll
+      for (int i = 0; i < SIDE; i++)
+#pragma unroll
+        for (int j = 0; j < SIDE; j++) sum[i][j] += left[i] * right[j];
+    }
+#pragma unroll
+    for (int i = 0; i < SIDE; i++)
+#pragma unroll
+      for (int j = 0; j < SIDE; j++)
+        if (column + j * ACROSS < N) c[(row + i * DOWN) * LDC + column + j * ACROSS] = sum[i][j];
+  }
+}
+
+// The sum over the rows of a^T @ b, of which each thread holds its squares from the first tile to the last.
+template <int K, int N>
+struct Gradient {
+  static constexpr int SIDE = side(K, N), ACROSS = (N + SIDE - 1) / SIDE;
+  static constexpr int COUNT = (K + SIDE - 1) / SIDE * ACROSS, EACH = (COUNT + BLOCK - 1) / BLOCK;
+  float sum[EACH][SIDE][SIDE] = {};
+
+  // What lies past the last column of a row meets no element that is stored.
+  template <int LDA, int LDB, class A, class B>
+  __device__ void add(const A* a, const B* b, int rows) {
+#pragma unroll 2
+    for (int r = 0; r < rows; r++)
+#pragma unroll
+      for (int e = 0; e < EACH; e++) {
+        const int at = threadIdx.x + e * BLOCK;
+        if (at >= COUNT) continue;
+        const auto left = load<SIDE>(a + r * LDA + at / ACROSS * SIDE);
+        const auto right = load<SIDE>(b + r * LDB + at % ACROSS * SIDE);
+#pragma unroll
+        for (int i = 0; i < SIDE; i++)
+#pragma unroll
+          for (int j = 0; j < SIDE; j++) sum[e][i][j] += float(left.of[i]) * float(right.of[j]);
+      }
+  }
+
+  __device__ void store(float* to) const {
+#pragma unroll
+    for (int e = 0; e < EACH; e++)
+#pragma unroll
+      for (int i = 0; i < SIDE; i++)
+#pragma unroll
+        for (int j = 0; j < SIDE; j++) {
+          const int at = threadIdx.x + e * BLOCK, k = at / ACROSS * SIDE + i, n = at % ACROSS * SIDE + j;
+          if (k < K && n < N) to[k * N + n] = sum[e][i][j];
+        }
+  }
+};
+
+// What the teams of a block have added up column by column, each thread for its own: the sums, stored.
+template <int TEAM, int COLUMNS, int EACH>
+__device__ inline void store_row_sums(const float (&sum)[EACH], float* to) {
+  __shared__ float teams[BLOCK];
+#pragma unroll
+  for (int e = 0; e < EACH; e++) {
+    __syncthreads();
+    teams[threadIdx.x] = sum[e];
+    __syncthreads();
+    const int column = threadIdx.x + e * TEAM;
+    if (threadIdx.x >= TEAM || column >= COLUMNS) continue;
+    float total = 0;
+    for (int k = threadIdx.x; k < BLOCK; k += TEAM) total += teams[k];
+    to[column] = total;
+  }
+}
