@@ -12,7 +12,7 @@ from gpubp.backend.cublaslt import WORKSPACE, Products
 from gpubp.backend.device import Gemm
 
 GRANTED = 48 << 10  # bytes of shared memory that a launch need not ask for
-STATIC = 4 << 10  # that reductions have beside what is asked for
+STATIC = 8 << 10  # that reductions have beside what is asked for
 ON_CUDA = 2  # kDLCUDA, the kind of device by which DLPack knows this one
 
 

@@ -42,6 +42,7 @@ class Half:
         return x if out.dtype == np.float32 else x.astype(self.dtype).view(self.kept)
 
 
+GRANTED = 48 << 10  # bytes of shared memory that every device has for a block
 HALVES = {
     "bfloat16": Half(np.dtype(np.uint16), np.dtype(ml_dtypes.bfloat16)),
     "float16": Half(np.dtype(np.float16), np.dtype(np.float16)),
@@ -209,7 +210,7 @@ class EmulatedDevice:
             raise EmulationError(f"{kernel.name} takes {len(kernel.parameters)} arguments and gets {len(arguments)}")
         if not (0 < np.prod(block) <= 1024 and grid[0] < 2**31 and max(grid[1:]) < 2**16 and min(grid) > 0):
             raise EmulationError(f"{kernel.name}: no device takes grid {grid} with blocks {block}")
-        if shared > self.on_chip:
+        if shared > max(self.on_chip, GRANTED):
             raise EmulationError(f"{kernel.name}: no block has {shared} bytes of shared memory")
         values = [self._word(kernel, k, x) for k, x in enumerate(arguments)]
         self.record.append(("launch", kernel.name))
