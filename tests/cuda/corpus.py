@@ -19,7 +19,7 @@ POLICIES = ("mixed_bfloat16", "mixed_float16")
 
 def of_program(program, rows) -> dict[str, Call]:
     """The kernels of a program, by name."""
-    groups, _ = lowered(program, rows, None)
+    groups, _ = lowered(program, rows, None, EmulatedDevice.on_chip)
     calls = (x for group in groups for call in group for x in with_others(call))
     return {call.name: call for call in calls if isinstance(call, Call)}
 
@@ -53,6 +53,29 @@ def in_half_precision() -> dict[str, Call]:
     return found
 
 
+def of_narrow_networks() -> dict[str, Call]:
+    """Training by one kernel, of the widest and deepest network that has one and of others, of many rows and of few."""
+    from .test_narrow import CROSS_ENTROPY, network
+
+    device, found = EmulatedDevice(narrow=True), {}
+    choice._known[device.name] = device
+    networks = [
+        (network((128, *[64] * 8)), 1 << 18),
+        (network((128, *[64] * 8), "gelu", CROSS_ENTROPY, "softmax"), 1 << 18),
+        (network((64, *[64] * 4, 16)), 1 << 18),
+        (network((33, 17, 5), "tanh", CROSS_ENTROPY, "softmax"), 200),
+        (network((16, 16, 16, 1), "silu", "binary_crossentropy", "sigmoid"), 1 << 14),
+        (network((2, 4, 2)), 4),
+    ]
+    try:
+        with gpubp.device(device.name):
+            for model, rows in networks:
+                found |= of_program(model.program(rows), rows)
+    finally:
+        del choice._known[device.name]
+    return found
+
+
 def of_ops() -> dict[str, Call]:
     """Every op by itself: on two examples of its tests, reductions on all; in float64 on one."""
     found = {}
@@ -74,7 +97,7 @@ def of_ops() -> dict[str, Call]:
 @cache
 def corpus() -> dict[str, Call]:
     with gpubp.device("cpu"):
-        return of_models() | in_half_precision() | of_ops()
+        return of_models() | in_half_precision() | of_narrow_networks() | of_ops()
 
 
 def text(calls) -> str:

@@ -11,7 +11,7 @@ from gpubp.backend import choice
 from gpubp.layers import Activation, Dense, Dropout
 
 from .emulation.device import EmulatedDevice
-from .test_training import CASES, LABELS, ROWS, TARGETS, X, assert_agrees_with_the_cpu, distance, fitted, on
+from .test_training import CASES, ROWS, TARGETS, X, assert_agrees_with_the_cpu, distance, fitted, on
 
 CROSS_ENTROPY = "sparse_categorical_crossentropy"
 
@@ -115,9 +115,8 @@ def test_none_is_taken_where_the_device_is_told_not_to(gpu):
 
 def test_only_what_trains_is_taken(gpu):
     model = network((12, 8, 3))
-    assert not any(
-        i.stages for mode in ("evaluate", "predict") for part in model.program(16, mode).parts for i in part.code
-    )
+    parts = [part for mode in ("evaluate", "predict") for part in model.program(16, mode).parts]
+    assert not any(i.stages for part in parts for i in part.code)
 
 
 # Numbers

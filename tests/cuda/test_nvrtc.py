@@ -36,6 +36,7 @@ def test_the_corpus_is_broad():
     assert len(kernels) > 150
     assert {call.family for call in kernels} >= {
         "gather.cu",
+        "narrow.cu",
         "random.cu",
         "reduce.cu",
         "scan.cu",

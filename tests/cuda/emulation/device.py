@@ -108,7 +108,6 @@ class EmulatedDevice:
         mode: how kernels are built: "plain", "asan" or "tsan".
         capacity: bytes of memory.
         narrow: whether narrow networks are planned as one kernel. Default False: what others look at is there.
-        on_chip: bytes of shared memory that a block may ask for.
         prompt: whether what is sent is there at once. Default False: it is once the host waits for it, or works on what
             the first queue holds after it has been told to.
     """
@@ -116,6 +115,7 @@ class EmulatedDevice:
     align = 256
     epilogues = True
     precisions = frozenset({"float32", "float64", "tf32", *HALVES})
+    on_chip = 224 << 10  # bytes of shared memory that a block may ask for
     numbers = count()
 
     def __init__(
@@ -125,11 +125,10 @@ class EmulatedDevice:
         capacity: int = 1 << 30,
         prompt: bool = False,
         narrow: bool = False,
-        on_chip: int = 224 << 10,
     ):
         self.name = self.setting = f"cuda:{next(self.numbers)}"
         self.order, self.mode, self.left = order, mode, capacity
-        self.narrow, self.on_chip = narrow, on_chip
+        self.narrow = narrow
         self.kernels: dict[str, build.Kernel] = {}
         self.record: list[tuple] = []
         self.refuses: Callable[[Gemm], bool] = lambda shape: False  # of products, those that its library does not take
