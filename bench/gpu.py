@@ -20,9 +20,11 @@ from gpu_contenders import CONTENDERS, PARTS
 
 from gpubp.bench.case import Case
 from gpubp.bench.machine import machine
+from gpubp.engine.narrow import WIDEST, WIDEST_INPUT
 
 SIDE_BY_SIDE = tuple(name for name in CONTENDERS if name != "gpubp, streamed")
 STREAMED = ("gpubp", "gpubp, streamed")
+BY_MANY_KERNELS = "gpubp, plain"  # beside narrow networks, which are one kernel else
 CASES = [
     Case((784, 512, 512, 10), batch=128, steps=256),
     Case((64, 100, 10), batch=200, steps=512),
@@ -104,13 +106,19 @@ def disagrees(found: dict, own: dict, precision: str) -> bool:
     return not abs(found["loss"] - own["loss"]) <= TOLERANCE[precision] * abs(own["loss"])
 
 
+def side_by_side(case: Case) -> tuple[str, ...]:
+    """Who is measured in a case: of networks narrow enough to be one kernel, also what the others are."""
+    narrow = case.widths[0] <= WIDEST_INPUT and max(case.widths[1:]) <= WIDEST
+    return (*SIDE_BY_SIDE, BY_MANY_KERNELS) if narrow else SIDE_BY_SIDE
+
+
 def plan(full: bool, cases: int | None, contenders: list[str] | None) -> list[tuple[Case, tuple[str, ...]]]:
     """Each case with who is measured in it; gpubp always is, and first."""
-    found = [(case, SIDE_BY_SIDE) for case in CASES] + [(LARGER_THAN_MEMORY[0], STREAMED)]
+    found = [(case, side_by_side(case)) for case in CASES] + [(LARGER_THAN_MEMORY[0], STREAMED)]
     if full:
         found += [(case, STREAMED) for case in LARGER_THAN_MEMORY[1:]]
         found += [(case, ("gpubp", *PARTS)) for case in CASES[:3]]
-        found += [(case, SIDE_BY_SIDE) for case in GRID]
+        found += [(case, side_by_side(case)) for case in GRID]
     chosen = [(case, tuple(n for n in names if contenders is None or n in contenders)) for case, names in found[:cases]]
     return [(case, tuple(dict.fromkeys(["gpubp", *names]))) for case, names in chosen]
 

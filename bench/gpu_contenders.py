@@ -139,6 +139,13 @@ def no_epilogues():
     current_device().epilogues = False
 
 
+def plain():
+    """Narrow networks by as many kernels as others."""
+    from gpubp.backend import current_device
+
+    current_device().narrow = False
+
+
 def naive(case, problem, precision):
     """NumPy's step in CuPy's arrays, operation by operation: what people write by hand."""
     import cupy
@@ -249,6 +256,7 @@ PARTS = {
     **{f"gpubp, graphs of {k}": partial(own, change=graphs_of(k)) for k in (1, 8, 32)},
     "gpubp, one queue": partial(own, change=one_queue),
     "gpubp, no epilogues": partial(own, change=no_epilogues),
+    "gpubp, plain": partial(own, change=plain),
     **{f"PyTorch captured, {k}": partial(captured, steps=k) for k in (1, 32)},
 }
 

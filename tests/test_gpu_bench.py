@@ -42,7 +42,7 @@ def test_every_precision_is_a_policy_with_a_tolerance():
 @pytest.fixture
 def emulated(monkeypatch):
     """The bench's cells in this process, on an emulated device, tiny; all that contenders change is as before after."""
-    device = EmulatedDevice()
+    device = EmulatedDevice(narrow=True)
     for name in ("cuda:0", device.name):
         monkeypatch.setitem(choice._known, name, device)
     monkeypatch.setattr(choice, "_chosen", choice._chosen)

@@ -25,16 +25,16 @@ def gpu(monkeypatch):
         yield device
 
 
-def network(widths, hidden="relu", loss="mse", last=None, **options):
+def network(widths, hidden="relu", loss="mse", last=None, rate=1.0, **options):
     """A stack of dense layers, which learns by plain steps along the gradient."""
     *inner, outer = widths[1:]
     stack = [Dense(n, hidden, **options) for n in inner]
-    return stacked(widths[0], *stack, Dense(outer, last, **options), loss=loss)
+    return stacked(widths[0], *stack, Dense(outer, last, **options), loss=loss, rate=rate)
 
 
-def stacked(columns, *stack, loss="mse", metrics=()):
+def stacked(columns, *stack, loss="mse", metrics=(), rate=1.0):
     model = gpubp.Sequential([gpubp.Input((columns,)), *stack])
-    model.compile(gpubp.optimizers.SGD(1.0), loss, metrics=list(metrics))
+    model.compile(gpubp.optimizers.SGD(rate), loss, metrics=list(metrics))
     return model
 
 

@@ -14,6 +14,7 @@ from ..engine.op_cases import agree, drawn
 from .emulation.device import HALVES
 from .test_cuda_ops import compare
 from .test_half import POLICIES, STACKS, agrees_with_the_reference, far
+from .test_narrow import CROSS_ENTROPY, assert_step_agrees, network, problem, stages
 from .test_training import CASES, LABELS, TARGETS, X, assert_agrees_with_the_cpu, classifier, distance, fitted
 
 pytestmark = pytest.mark.gpu
@@ -43,6 +44,37 @@ def test_ops_compute_what_the_reference_does(dtype):
 @pytest.mark.parametrize("name", CASES)
 def test_training_agrees_with_the_cpu(name):
     assert_agrees_with_the_cpu(name)
+
+
+NARROW = [((64, 64, 64, 64, 64, 16), 5000), ((128, *[64] * 8), 300), ((33, 17, 5), 129), ((2, 4, 2), 4), ((3, 1), 1)]
+
+
+@pytest.mark.parametrize("loss", ["mse", CROSS_ENTROPY])
+@pytest.mark.parametrize(("widths", "rows"), NARROW)
+def test_narrow_networks_agree_with_the_reference(widths, rows, loss):
+    """Forward pass, loss and backward pass by one kernel."""
+    x, y = problem(rows, widths[0], widths[-1], classes=loss == CROSS_ENTROPY)
+    assert_step_agrees(lambda: network(widths, "gelu", loss, "softmax" if loss == CROSS_ENTROPY else None), x, y)
+
+
+@pytest.mark.parametrize(("widths", "rows"), NARROW)
+def test_narrow_networks_are_what_they_are_kernel_by_kernel(monkeypatch, gpu, widths, rows):
+    """One kernel, the same again, and as many kernels as there are stages."""
+
+    def trained():
+        gpubp.set_random_seed(3)
+        model = network(widths, rate=0.05)
+        model.fit(x, y, epochs=2, batch_size=rows // 2 + 1, verbose=0)
+        return model
+
+    x, y = problem(rows, widths[0], widths[-1])
+    one = trained()
+    assert len(stages(one)) == 1
+    assert distance(trained(), one) == 0
+    monkeypatch.setattr(gpu, "narrow", False)
+    many = trained()
+    assert stages(many) == []
+    assert distance(one, many) < 1e-5
 
 
 def test_two_runs_are_equal_bit_for_bit():

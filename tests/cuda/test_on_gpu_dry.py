@@ -14,7 +14,7 @@ pytestmark = []
 @pytest.fixture(autouse=True)
 def gpu(monkeypatch):
     """An emulated device, under the name of the first GPU."""
-    device = EmulatedDevice()
+    device = EmulatedDevice(narrow=True)
     for name in ("cuda:0", device.name):
         monkeypatch.setitem(choice._known, name, device)
     with choice.device("cuda"):

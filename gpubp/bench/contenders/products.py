@@ -17,7 +17,10 @@ class Products(Gpubp):
     def __init__(self, case, problem):
         super().__init__(case, problem)
         store, program = self.model._ready(), self.model.program(case.batch)
-        parts = [replace(p, code=[x for i in p.code if (x := _product(i))]) for p in program.parts]
+        parts = [
+            replace(p, code=[x for i in p.code for one in i.stages or (i,) if (x := _product(one))])
+            for p in program.parts
+        ]
         found = sum(len(p.code) for p in parts)
         wanted = 3 * len(case.layers) - 1  # two of each layer backwards, but one of the first
         if found != wanted:
