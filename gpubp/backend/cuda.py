@@ -110,8 +110,8 @@ class CUDADevice:
         # CuPy passes arrays by their address and Python's ints as 64 bits; a null pointer is a zero of as many.
         with self._current():
             if shared > GRANTED:
-                driver = self.cupy.cuda.driver
-                driver.funcSetAttribute(kernel.ptr, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
+                what = self.cupy.cuda.driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+                self.cupy.cuda.driver.funcSetAttribute(kernel.ptr, what, shared)
             kernel(grid, block, tuple(0 if x is None else x for x in arguments), shared_mem=shared, stream=self.queue)
 
     def takes(self, a, b, c, shape: Gemm, bias=None) -> bool:

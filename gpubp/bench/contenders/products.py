@@ -17,10 +17,7 @@ class Products(Gpubp):
     def __init__(self, case, problem):
         super().__init__(case, problem)
         store, program = self.model._ready(), self.model.program(case.batch)
-        parts = [
-            replace(p, code=[x for i in p.code for one in i.stages or (i,) if (x := _product(one))])
-            for p in program.parts
-        ]
+        parts = [replace(p, code=_products(p.code)) for p in program.parts]
         found = sum(len(p.code) for p in parts)
         wanted = 3 * len(case.layers) - 1  # two of each layer backwards, but one of the first
         if found != wanted:
@@ -35,7 +32,7 @@ class Products(Gpubp):
         self.executor.run(self.case.batch, self.case.steps)
 
 
-def _product(i):
-    """The product that an instruction is or begins with; None if it is another one."""
-    first = i.halves[0] if i.halves else i
-    return first if first.op and first.op.name == "matmul" else None
+def _products(code):
+    """The products that instructions are, or begin with, or have among their stages."""
+    firsts = (one.halves[0] if one.halves else one for i in code for one in i.stages or (i,))
+    return [i for i in firsts if i.op and i.op.name == "matmul"]
