@@ -16,7 +16,7 @@ from gpubp.ops.linalg import gemm
 from gpubp.ops.shapes import B, Dim
 
 WIDEST_INPUT, WIDEST, DEEPEST = 128, 64, 8  # columns of the data, units of a layer, layers with weights
-PRECISIONS = (None, "float32")  # of products
+PRECISIONS = (None, "float32", "bfloat16")  # of products
 
 
 @dataclass

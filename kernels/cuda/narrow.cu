@@ -99,3 +99,75 @@ __device__ inline void store_row_sums(const float (&sum)[EACH], float* to) {
     to[column] = total;
   }
 }
+
+// The same by tensor cores, of bfloat16 factors: of ROWS and K a multiple of 16, N one of 8. A warp takes 16 rows, and
+// WIDE times 8 columns, as many as leave every warp something to do.
+template <int ROWS, int N, int K, bool TURNED, int LDA, int LDB, int LDC, class C>
+__device__ inline void mma_product(const bf16* a, const bf16* b, C* c) {
+  constexpr int DOWN = ROWS / 16, BLOCKS = N / 8, WARPS = BLOCK / 32;
+  constexpr int WIDE = BLOCKS % 4 == 0 && DOWN * BLOCKS >= 4 * WARPS ? 4 : BLOCKS % 2 == 0 && DOWN * BLOCKS >= 2 * WARPS ? 2 : 1;
+  constexpr int ACROSS = BLOCKS / WIDE;
+  const int lane = threadIdx.x % 32;
+  for (int at = threadIdx.x / 32; at < DOWN * ACROSS; at += WARPS) {
+    const int row = at / ACROSS * 16, column = at % ACROSS * WIDE * 8;
+    float sum[WIDE][4] = {};
+#pragma unroll
+    for (int k = 0; k < K; k += 16) {
+      u32 left[4], right[2];
+      load_matrices<false>(left, a + (row + lane % 16) * LDA + k + lane / 16 * 8);
+#pragma unroll
+      for (int j = 0; j < WIDE; j++) {
+        const int n = column + j * 8;
+        if (TURNED) load_matrices<false>(right, b + (n + lane % 8) * LDB + k + lane / 8 % 2 * 8);
+        else load_matrices<true>(right, b + (k + lane % 16) * LDB + n);
+        multiply_add(sum[j], left, right);
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < WIDE; j++)
+#pragma unroll
+      for (int e = 0; e < 4; e++)
+        c[(row + lane / 4 + e / 2 * 8) * LDC + column + j * 8 + lane % 4 * 2 + e % 2] = sum[j][e];
+  }
+}
+
+// The rows from the end of the batch to the next multiple of 16 become 0, so that they add nothing to a gradient.
+template <int LD>
+__device__ inline void clear(bf16* tile, int rows) {
+  for (int i = rows * LD + threadIdx.x; i < (rows + 15) / 16 * 16 * LD; i += BLOCK) tile[i] = 0.0f;
+}
+
+// Of K a multiple of 16 and N one of 8.
+template <int K, int N>
+struct MmaGradient {
+  static constexpr int ACROSS = N / 8, COUNT = K / 16 * ACROSS, WARPS = BLOCK / 32, EACH = (COUNT + WARPS - 1) / WARPS;
+  float sum[EACH][4] = {};
+
+  template <int LDA, int LDB>
+  __device__ void add(const bf16* a, const bf16* b, int rows) {
+    const int lane = threadIdx.x % 32;
+    for (int r = 0; r < rows; r += 16) {
+      u32 left[4], right[2];
+#pragma unroll
+      for (int e = 0; e < EACH; e++) {
+        const int at = threadIdx.x / 32 * EACH + e;
+        if (at >= COUNT) continue;
+        if (e == 0 || ACROSS % EACH)  // else all of a warp's blocks have the same columns of a
+          load_matrices<true>(left, a + (r + lane % 8 + lane / 16 * 8) * LDA + at / ACROSS * 16 + lane / 8 % 2 * 8);
+        load_matrices<true>(right, b + (r + lane % 16) * LDB + at % ACROSS * 8);
+        multiply_add(sum[e], left, right);
+      }
+    }
+  }
+
+  __device__ void store(float* to) const {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int e = 0; e < EACH; e++)
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const int at = threadIdx.x / 32 * EACH + e, k = at / ACROSS * 16 + lane / 4 + i / 2 * 8;
+        if (at < COUNT) to[k * N + at % ACROSS * 8 + lane % 4 * 2 + i % 2] = sum[e][i];
+      }
+  }
+};

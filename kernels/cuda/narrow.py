@@ -25,7 +25,7 @@ from gpubp.kernels.description import (
     RowLoop,
 )
 
-FEWEST_ROWS, MOST_ROWS = 8, 64  # of a tile
+FEWEST_ROWS, AT_ONCE, MOST_ROWS = 8, 16, 64  # of a tile; tensor cores multiply so many at once
 ROOM = 160 * 1024  # bytes on the chip: no more rows than fit in here, though more would on the latest devices
 HALF_OF_IT = 110 * 1024  # where no more is needed, two blocks share a multiprocessor
 MANY_SUMS = 48  # of a thread, which then needs the registers that two threads would have
@@ -64,8 +64,9 @@ def launch(kernel: Chain | ChainEnd, rows: int) -> Launch:
 
 def tile_rows(chain: Chain, rows: int) -> int:
     """The rows of a tile: a power of two, by which all blocks have something to do and which fits."""
-    found = min(MOST_ROWS, max(FEWEST_ROWS, power_of_two(-(-rows // BLOCKS))))
-    while found > FEWEST_ROWS and _shared_bytes(chain) + found * _tile_bytes(chain) > ROOM:
+    fewest = AT_ONCE if any(t.dtype == "bfloat16" for t in chain.tiles) else FEWEST_ROWS
+    found = min(MOST_ROWS, max(fewest, power_of_two(-(-rows // BLOCKS))))
+    while found > fewest and _shared_bytes(chain) + found * _tile_bytes(chain) > ROOM:
         found //= 2
     return found
 
@@ -142,12 +143,12 @@ def _chain(chain, rows) -> list[str]:
     for k, s in enumerate(chain.shared):
         ld = distance(chain.arrays[s.array].dtype, s.columns, s.factor)
         lines.append(f"bring<{s.columns}, {ld}>(s{k}, x{s.array}, {s.rows});")
-    lines += [line for number, s in enumerate(chain.stages) for line in _sums_of(chain, number, s)]
+    lines += [line for number, s in enumerate(chain.stages) for line in _sums_of(chain, number, s, rows)]
     lines += ["for (i64 first = i64(blockIdx.x) * ROWS; first < rows; first += i64(gridDim.x) * ROWS) {"]
     lines.append("  const int count = rows - first < ROWS ? int(rows - first) : ROWS;")
     lines.append("  __syncthreads();")
     for number, s in enumerate(chain.stages):
-        lines += [f"  {line}" for line in _stage(chain, number, s)]
+        lines += [f"  {line}" for line in _stage(chain, number, s, rows)]
         lines.append("  __syncthreads();")
     return [*lines, "}", *_leave(chain)]
 
@@ -165,15 +166,24 @@ def _homes(chain) -> list[str]:
     return lines
 
 
-def _sums_of(chain, number, s) -> list[str]:
+def _by_tensor_cores(rows, k, n, *factors: str) -> bool:
+    """Whether tensor cores multiply such factors: those of narrower formats, of sizes that leave no rest."""
+    return set(factors) == {"bfloat16"} and rows % AT_ONCE == k % 16 == n % 8 == 0
+
+
+def _sums_of(chain, number, s, rows) -> list[str]:
     """What a thread holds of a stage's sums over the rows."""
     if isinstance(s, Gradient):
         k, n = _matrix(chain, s)
-        return [f"Gradient<{k}, {n}> sum{number};"]
+        return [f"{'Mma' * _by_mma(chain, s, rows)}Gradient<{k}, {n}> sum{number};"]
     return _StageText(chain, number, s).sums() if isinstance(s, RowLoop) else []
 
 
-def _stage(chain, number, s) -> list[str]:
+def _by_mma(chain, s: Gradient, rows) -> bool:
+    return _by_tensor_cores(rows, *_matrix(chain, s), *(chain.tiles[k].dtype for k in (s.left, s.right)))
+
+
+def _stage(chain, number, s, rows) -> list[str]:
     """What is done with one tile."""
     if isinstance(s, RowLoop):
         return _StageText(chain, number, s).body()
@@ -183,11 +193,17 @@ def _stage(chain, number, s) -> list[str]:
         return [f"bring<{tile.columns}, {_ld(tile)}>(t{s.tile}, {start_of}, count);"]
     left = chain.tiles[s.left]
     if isinstance(s, Gradient):
-        return [f"sum{number}.add<{_ld(left)}, {_ld(chain.tiles[s.right])}>(t{s.left}, t{s.right}, count);"]
+        ends = {f"t{k}": _ld(chain.tiles[k]) for k in (s.left, s.right)}
+        calls = " ".join(f"clear<{ld}>({tile}, count);" for tile, ld in ends.items())
+        cleared = [f"if (count % 16) {{ {calls} __syncthreads(); }}"]
+        add = f"sum{number}.add<{_ld(left)}, {_ld(chain.tiles[s.right])}>(t{s.left}, t{s.right}, count);"
+        return [*(cleared if _by_mma(chain, s, rows) else []), add]
     out, right = chain.tiles[s.out], chain.shared[s.right]
-    ldb = distance(chain.arrays[right.array].dtype, right.columns, factor=True)
+    dtype = chain.arrays[right.array].dtype
+    ldb = distance(dtype, right.columns, factor=True)
+    mma = "mma_" * _by_tensor_cores(rows, left.columns, out.columns, left.dtype, dtype)
     extents = f"ROWS, {out.columns}, {left.columns}, {str(s.turned).lower()}, {_ld(left)}, {ldb}, {_ld(out)}"
-    return [f"product<{extents}>(t{s.left}, s{s.right}, t{s.out});"]
+    return [f"{mma}product<{extents}>(t{s.left}, s{s.right}, t{s.out});"]
 
 
 def _ld(tile) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from gpubp.kernels.description import Chain, ChainEnd, Kernel, Written
 
 FOLDER = Path(__file__).parent
-HEADERS = ("device.cuh", "half.cuh", "math.cuh", "block.cuh")
+HEADERS = ("device.cuh", "half.cuh", "mma.cuh", "math.cuh", "block.cuh")
 
 
 def family(kernel: Kernel) -> str | None:

@@ -66,6 +66,9 @@ def of_narrow_networks() -> dict[str, Call]:
         (network((33, 17, 5), "tanh", CROSS_ENTROPY, "softmax"), 200),
         (network((16, 16, 16, 1), "silu", "binary_crossentropy", "sigmoid"), 1 << 14),
         (network((2, 4, 2)), 4),
+        (network((128, *[64] * 8), dtype="mixed_bfloat16"), 1 << 18),
+        (network((64, *[64] * 4, 16), "gelu", dtype="mixed_bfloat16"), 1 << 18),
+        (network((16, 32, 32, 10), "tanh", CROSS_ENTROPY, "softmax", dtype="mixed_bfloat16"), 200),
     ]
     try:
         with gpubp.device(device.name):

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 import gpubp
 from gpubp import layers
 from gpubp.backend import choice
+from gpubp.engine.executors.lower_cuda import lowered
 from gpubp.layers import Activation, Dense, Dropout
 
 from .emulation.device import EmulatedDevice
+from .fragments import EXTENTS, fragments, integers, one_hot
+from .test_half import agrees_with_the_reference
 from .test_training import CASES, ROWS, TARGETS, X, assert_agrees_with_the_cpu, distance, fitted, on
 
 CROSS_ENTROPY = "sparse_categorical_crossentropy"
@@ -84,21 +87,23 @@ TAKEN = {
     "a layer that is met twice": lambda: stacked(12, *[Dense(12, "tanh", name="twice")] * 2, Dense(3)),
     "rows normalized": lambda: stacked(12, Dense(8), layers.LayerNormalization(), Activation("gelu"), Dense(3)),
 }
+ROUNDED = {"bfloat16": lambda: network((12, 8, 3), dtype="mixed_bfloat16")}
 LEFT = {
     "a layer too wide": lambda: network((12, 65, 3)),
     "data too wide": lambda: network((129, 8, 3)),
     "outputs too wide": lambda: network((12, 8, 65)),
     "too deep": lambda: network((12, *[8] * 8, 3)),
     "columns normalized over the batch": lambda: stacked(12, Dense(8), layers.BatchNormalization(), Dense(3)),
-    "rounded factors": lambda: network((12, 8, 3), dtype="tf32"),
+    "rounded to TF32": lambda: network((12, 8, 3), dtype="tf32"),
+    "float16": lambda: network((12, 8, 3), dtype="mixed_float16"),
     "float64": lambda: network((12, 8, 3), dtype="float64"),
     "nothing to learn": lambda: stacked(12, Dense(3, trainable=False)),
 }
 
 
-@pytest.mark.parametrize("name", TAKEN)
+@pytest.mark.parametrize("name", [*TAKEN, *ROUNDED])
 def test_what_is_taken(gpu, name):
-    assert len(stages(TAKEN[name]())) == 1
+    assert len(stages((TAKEN | ROUNDED)[name]())) == 1
 
 
 @pytest.mark.parametrize("name", LEFT)
@@ -225,6 +230,36 @@ def test_a_loss_that_is_not_finite_stops_the_step(gpu):
     with pytest.raises(FloatingPointError, match="loss"):
         model.fit(x, y, batch_size=20, verbose=0)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+# bfloat16
+
+
+@pytest.mark.parametrize("left", [one_hot, integers])
+@pytest.mark.parametrize("extents", EXTENTS)
+def test_fragments(gpu, extents, left):
+    """The emulation's idea of a fragment against NumPy; a GPU's own is asked in `test_on_gpu.py`."""
+    for found, wanted in fragments(gpu, extents, left):
+        assert np.array_equal(found, wanted)
+
+
+def kernels(model, rows) -> str:
+    """The text of the kernels of a narrow network."""
+    groups, _ = lowered(model.program(rows), rows, None, EmulatedDevice.on_chip)
+    return "".join(call.text for group in groups for call in group if getattr(call, "family", "") == "narrow.cu")
+
+
+@pytest.mark.parametrize("rows", [1, 16, 70, 2200])
+@pytest.mark.parametrize(("widths", "by_tensor_cores"), [((64, 32, 16), 5), ((16, 64, 64, 8), 7), ((33, 16, 5), 0)])
+def test_bfloat16_agrees_with_the_reference(gpu, widths, by_tensor_cores, rows):
+    """By tensor cores where extents leave no rest: all products, all but those that sum over 8 columns, or none."""
+    x, y = problem(rows, widths[0], widths[-1])
+    for hidden in ("relu", "gelu"):
+        make = lambda hidden=hidden: network(widths, hidden, rate=0.1, dtype="mixed_bfloat16")  # noqa: E731
+        assert len(stages(make(), rows)) == 1
+        found = kernels(make(), rows)
+        assert found.count("mma_product<") + found.count("MmaGradient<") == by_tensor_cores
+        agrees_with_the_reference(make, x, y)
 
 
 # Bits, and ways out

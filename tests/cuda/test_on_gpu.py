@@ -12,6 +12,7 @@ from gpubp.training import blocks, feeds
 from ..engine.op_cases import CASES as OPS
 from ..engine.op_cases import agree, drawn
 from .emulation.device import HALVES
+from .fragments import EXTENTS, fragments, integers, one_hot
 from .test_cuda_ops import compare
 from .test_half import POLICIES, STACKS, agrees_with_the_reference, far
 from .test_narrow import CROSS_ENTROPY, assert_step_agrees, network, problem, stages
@@ -55,6 +56,19 @@ def test_narrow_networks_agree_with_the_reference(widths, rows, loss):
     """Forward pass, loss and backward pass by one kernel."""
     x, y = problem(rows, widths[0], widths[-1], classes=loss == CROSS_ENTROPY)
     assert_step_agrees(lambda: network(widths, "gelu", loss, "softmax" if loss == CROSS_ENTROPY else None), x, y)
+
+
+@pytest.mark.parametrize("left", [one_hot, integers])
+@pytest.mark.parametrize("extents", EXTENTS)
+def test_fragments_are_where_they_are_thought_to_be(gpu, extents, left):
+    for found, wanted in fragments(gpu, extents, left):
+        assert np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(("widths", "rows"), NARROW)
+def test_narrow_networks_in_bfloat16_agree_with_the_reference(widths, rows):
+    x, y = problem(rows, widths[0], widths[-1])
+    agrees_with_the_reference(lambda: network(widths, "gelu", rate=0.1, dtype="mixed_bfloat16"), x, y)
 
 
 @pytest.mark.parametrize(("widths", "rows"), NARROW)

@@ -32,6 +32,7 @@ class _Chain:
         self.shared: dict[tuple[Operand, bool], d.Shared] = {}
         self.tiles: dict[Symbol, Block] = {}
         self.stages: list = []
+        self.inner = {i.halves[0].outputs[0] for i in i.stages if i.halves}  # between the halves of an epilogue
         for stage in flat(i.stages):
             self._add(stage)
 
@@ -71,6 +72,8 @@ class _Chain:
     def _made(self, x: Symbol) -> int:
         """A tile for a value, which the stage that comes next makes."""
         now, number, place = len(self.stages), len(self.tiles), self.places[x]
+        if x in self.inner:  # is rounded after its bias is added
+            place = replace(place, dtype=x.dtype, half=None)
         self.places[x] = replace(place, segment=d.TILE, offset=number)
         self.tiles[x] = Block([x], narrow.row_bytes(place.number, _columns(x)), now, now)
         return number

@@ -91,3 +91,42 @@ inline T atomicCAS(T* place, T expected, T value) {
   __atomic_compare_exchange_n(place, &expected, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
   return expected;
 }
+
+// The instructions of mma.cuh: each lane of a warp shows what it has and, when all have, takes what is its own.
+#define EMULATED
+inline int emulated_number() { return (emulated.thread.z * emulated.block_size.y + emulated.thread.y) * emulated.block_size.x + emulated.thread.x; }
+
+template <bool TRANSPOSED, int N, class T>
+inline void load_matrices(unsigned (&to)[N], const T* row) {
+  __shared__ const T* rows[1024];
+  const int lane = emulated.lane, first = emulated_number() - lane;
+  rows[first + lane] = row;
+  __syncwarp(~0u);
+  for (int i = 0; i < N; i++) {
+    T pair[2];
+    for (int k = 0; k < 2; k++) {
+      const int along = lane % 4 * 2 + k, across = lane / 4;
+      pair[k] = TRANSPOSED ? rows[first + 8 * i + along][across] : rows[first + 8 * i + across][along];
+    }
+    memcpy(&to[i], pair, sizeof pair);
+  }
+  __syncwarp(~0u);
+}
+
+inline float emulated_bf16(unsigned pair, int k) { return __int_as_float(int(k ? pair & 0xffff0000u : pair << 16)); }
+
+template <class T>
+inline void multiply_add(T (&sum)[4], const unsigned (&left)[4], const unsigned (&right)[2]) {
+  __shared__ unsigned lanes[1024][6];
+  const int lane = emulated.lane, first = emulated_number() - lane;
+  memcpy(lanes[first + lane], left, sizeof left);
+  memcpy(lanes[first + lane] + 4, right, sizeof right);
+  __syncwarp(~0u);
+  for (int at = 0; at < 4; at++)
+    for (int k = 0; k < 16; k++) {
+      const unsigned* row = lanes[first + lane / 4 * 4 + k % 8 / 2];
+      const unsigned* column = lanes[first + (lane % 4 * 2 + at % 2) * 4 + k % 8 / 2];
+      sum[at] += emulated_bf16(row[k / 8 * 2 + at / 2], k % 2) * emulated_bf16(column[4 + k / 8], k % 2);
+    }
+  __syncwarp(~0u);
+}
