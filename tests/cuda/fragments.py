@@ -34,14 +34,24 @@ def integers(m, n):
     return np.random.default_rng(m + n).integers(-8, 9, (m, n)).astype(np.float64)
 
 
-def fragments(device, extents, left):
-    """What a device makes of a left factor made by `left`, and what it is: pairs of product, one turned, gradient."""
+def factors(extents, left):
+    """A left factor, made by `left`; a right one; one stored as its transpose; one with as many rows as the left."""
     m, n, k = extents
-    a, b, turned, rows = left(m, k), integers(k, n), integers(n, k), integers(m, n)
+    return left(m, k), integers(k, n), integers(n, k), integers(m, n)
+
+
+def expected(extents, left):
+    """Both products, and the sum over the rows that is a gradient."""
+    a, b, turned, rows = factors(extents, left)
+    return [a @ b, a @ turned.T, a.T @ rows]
+
+
+def found(device, extents, left):
+    """The same by a device's tensor cores."""
+    m, n, k = extents
     sizes = {"m": m, "n": n, "k": k, "n_ld": distance("bfloat16", n), "k_ld": distance("bfloat16", k)}
     kernel = device.load(source.compose(["narrow.cu"], [KERNEL.format(**sizes)]), ["fragments"])["fragments"]
-    given = [device.upload(x.astype(ml_dtypes.bfloat16).view(np.uint16)) for x in (a, b, turned, rows)]
-    wanted = [a @ b, a @ turned.T, a.T @ rows]
-    made = [device.upload(np.full(x.shape, np.nan, np.float32)) for x in wanted]
+    given = [device.upload(x.astype(ml_dtypes.bfloat16).view(np.uint16)) for x in factors(extents, left)]
+    made = [device.upload(np.full(shape, np.nan, np.float32)) for shape in ((m, n), (m, n), (k, n))]
     device.launch(kernel, (1, 1, 1), (256, 1, 1), given + made)
-    return zip(map(device.download, made), wanted, strict=True)
+    return [device.download(x) for x in made]

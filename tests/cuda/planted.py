@@ -91,6 +91,12 @@ PLANTS = {
     "a row too many is brought to the chip": Plant(
         "narrow.cu", "i < rows * COLUMNS; i", "i <= rows * COLUMNS; i", "network", "asan", "heap-buffer-overflow"
     ),
+    "half of a fragment is read twice": Plant(
+        "narrow.cu", "LDB + k + lane / 8 % 2 * 8)", "LDB + k)", "tensor_cores", "plain", DIFFERENT
+    ),
+    "a fragment is that of the transpose": Plant(
+        "narrow.cu", "load_matrices<true>(left", "load_matrices<false>(left", "tensor_cores", "plain", DIFFERENT
+    ),
     "a fence is missing": Plant(
         "block.cuh", "  __threadfence();\n  __syncthreads();\n", "  __syncthreads();\n", "sums", "tsan", "data race"
     ),
@@ -145,6 +151,16 @@ def network(x, executor):
     return model.get_weights()
 
 
+def tensor_cores(x, executor):
+    """Products of integers in bfloat16, whatever x is."""
+    from gpubp.backend import current_device
+
+    from .fragments import EXTENTS, expected, found, integers
+
+    of = EXTENTS[1], integers
+    return expected(*of) if executor == "reference" else found(current_device(), *of)
+
+
 def compiled(function):
     """What calls a function of `ops` and x, when it has been compiled for an executor."""
 
@@ -157,7 +173,7 @@ def compiled(function):
 
 
 PROGRAMS = {f.__name__: compiled(f) for f in (sums, softmax, in_place, scalars, transposed, scaled)}
-PROGRAMS["network"] = network
+PROGRAMS |= {f.__name__: f for f in (network, tensor_cores)}
 ROUNDED = {"network": 1e-6}  # beside zeros: what is no sum of small integers differs in its last digits
 
 

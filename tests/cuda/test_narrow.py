@@ -12,7 +12,7 @@ from gpubp.engine.executors.lower_cuda import lowered
 from gpubp.layers import Activation, Dense, Dropout
 
 from .emulation.device import EmulatedDevice
-from .fragments import EXTENTS, fragments, integers, one_hot
+from .fragments import EXTENTS, expected, found, integers, one_hot
 from .test_half import agrees_with_the_reference
 from .test_training import CASES, ROWS, TARGETS, X, assert_agrees_with_the_cpu, distance, fitted, on
 
@@ -239,8 +239,8 @@ def test_a_loss_that_is_not_finite_stops_the_step(gpu):
 @pytest.mark.parametrize("extents", EXTENTS)
 def test_fragments(gpu, extents, left):
     """The emulation's idea of a fragment against NumPy; a GPU's own is asked in `test_on_gpu.py`."""
-    for found, wanted in fragments(gpu, extents, left):
-        assert np.array_equal(found, wanted)
+    for made, wanted in zip(found(gpu, extents, left), expected(extents, left), strict=True):
+        assert np.array_equal(made, wanted)
 
 
 def kernels(model, rows) -> str:
@@ -257,8 +257,8 @@ def test_bfloat16_agrees_with_the_reference(gpu, widths, by_tensor_cores, rows):
     for hidden in ("relu", "gelu"):
         make = lambda hidden=hidden: network(widths, hidden, rate=0.1, dtype="mixed_bfloat16")  # noqa: E731
         assert len(stages(make(), rows)) == 1
-        found = kernels(make(), rows)
-        assert found.count("mma_product<") + found.count("MmaGradient<") == by_tensor_cores
+        text = kernels(make(), rows)
+        assert text.count("mma_product<") + text.count("MmaGradient<") == by_tensor_cores
         agrees_with_the_reference(make, x, y)
 
 

@@ -12,7 +12,7 @@ from gpubp.training import blocks, feeds
 from ..engine.op_cases import CASES as OPS
 from ..engine.op_cases import agree, drawn
 from .emulation.device import HALVES
-from .fragments import EXTENTS, fragments, integers, one_hot
+from .fragments import EXTENTS, expected, found, integers, one_hot
 from .test_cuda_ops import compare
 from .test_half import POLICIES, STACKS, agrees_with_the_reference, far
 from .test_narrow import CROSS_ENTROPY, assert_step_agrees, network, problem, stages
@@ -61,8 +61,8 @@ def test_narrow_networks_agree_with_the_reference(widths, rows, loss):
 @pytest.mark.parametrize("left", [one_hot, integers])
 @pytest.mark.parametrize("extents", EXTENTS)
 def test_fragments_are_where_they_are_thought_to_be(gpu, extents, left):
-    for found, wanted in fragments(gpu, extents, left):
-        assert np.array_equal(found, wanted)
+    for made, wanted in zip(found(gpu, extents, left), expected(extents, left), strict=True):
+        assert np.array_equal(made, wanted)
 
 
 @pytest.mark.parametrize(("widths", "rows"), NARROW)
