@@ -7,10 +7,9 @@ adds up those of all blocks, always in the same order.
 
 from math import prod
 
-import numpy as np
-
 from gpubp.kernels.cuda.generate import COMBINE, TYPE, LoopText, entry, parameters_of, start, total_type
-from gpubp.kernels.cuda.launch import BLOCK, Launch, power_of_two
+from gpubp.kernels.cuda.launch import power_of_two
+from gpubp.kernels.cuda.on_chip import AT_ONCE, at_once, distance, matrix, places, room, sums, tile_rows
 from gpubp.kernels.description import (
     BEFORE,
     IN_ROW,
@@ -25,107 +24,6 @@ from gpubp.kernels.description import (
     RowLoop,
 )
 
-FEWEST_ROWS, AT_ONCE, MOST_ROWS = 8, 16, 64  # of a tile; tensor cores multiply so many at once
-ROOM = 160 * 1024  # bytes on the chip: no more rows than fit in here, though more would on the latest devices
-HALF_OF_IT = 110 * 1024  # where no more is needed, two blocks share a multiprocessor
-MANY_SUMS = 48  # of a thread, which then needs the registers that two threads would have
-BLOCKS = 132  # the multiprocessors of an H100, whatever the device, so that sums have one order everywhere
-SUMMED = (32, 8, 1)  # threads that add up what blocks have left: columns, and shares of the blocks
-BYTES = {"bfloat16": 2, "float16": 2}
-
-
-def distance(dtype: str, columns: int, factor: bool = False) -> int:
-    """Elements from row to row on the chip: an odd number of 16 bytes; of a float32 factor, which is read along either
-    dimension, an odd number of elements."""
-    if factor and dtype == "float32":
-        return columns | 1
-    size = itemsize(dtype)
-    return (-(-columns * size // 16) | 1) * 16 // size
-
-
-def itemsize(dtype: str) -> int:
-    return BYTES.get(dtype) or np.dtype(dtype).itemsize
-
-
-def row_bytes(dtype: str, columns: int) -> int:
-    """That a row of a tile takes."""
-    return distance(dtype, columns) * itemsize(dtype)
-
-
-def launch(kernel: Chain | ChainEnd, rows: int) -> Launch:
-    """Of a chain for so many rows, or of its end."""
-    chain = kernel.chain if isinstance(kernel, ChainEnd) else kernel
-    blocks = _blocks(chain, rows)
-    if isinstance(kernel, ChainEnd):
-        return Launch((-(-_sums(chain) // SUMMED[0]) + 1, 1, 1), SUMMED, partials=_partials(chain, blocks))
-    need = _shared_bytes(chain) + tile_rows(chain, rows) * _tile_bytes(chain)
-    return Launch((blocks, 1, 1), (BLOCK, 1, 1), shared=need, partials=_partials(chain, blocks))
-
-
-def tile_rows(chain: Chain, rows: int) -> int:
-    """The rows of a tile: a power of two, by which all blocks have something to do and which fits."""
-    fewest = AT_ONCE if any(t.dtype == "bfloat16" for t in chain.tiles) else FEWEST_ROWS
-    found = min(MOST_ROWS, max(fewest, power_of_two(-(-rows // BLOCKS))))
-    while found > fewest and _shared_bytes(chain) + found * _tile_bytes(chain) > ROOM:
-        found //= 2
-    return found
-
-
-def _blocks(chain, rows) -> int:
-    return max(1, min(BLOCKS * _at_once(chain, rows), -(-rows // tile_rows(chain, rows))))
-
-
-def _at_once(chain, rows) -> int:
-    """Blocks that a multiprocessor has room for."""
-    need = _shared_bytes(chain) + tile_rows(chain, rows) * _tile_bytes(chain)
-    return 2 if need <= HALF_OF_IT and -(-_sums(chain) // BLOCK) <= MANY_SUMS else 1
-
-
-def _shared_bytes(chain) -> int:
-    return sum(_room(chain, k) for k in range(len(chain.shared)))
-
-
-def _room(chain, k) -> int:
-    """Bytes of what all rows share, the next of which begins at a multiple of 16."""
-    s = chain.shared[k]
-    dtype = chain.arrays[s.array].dtype
-    return -(-s.rows * distance(dtype, s.columns, s.factor) * itemsize(dtype) // 16) * 16
-
-
-def _tile_bytes(chain) -> int:
-    """Of one row of all tiles."""
-    return max((t.begin + row_bytes(t.dtype, t.columns) for t in chain.tiles), default=0)
-
-
-def _sums(chain) -> int:
-    """Elements of all sums over the rows."""
-    return sum(n for _, n in _places(chain))
-
-
-def _partials(chain, blocks) -> int:
-    totals = sum(len(s.totals) for s in _loops(chain))
-    return -(-4 * _sums(chain) * blocks // 8) * 8 + 8 * totals * blocks
-
-
-def _loops(chain) -> list["_StageText"]:
-    return [_StageText(chain, number, s) for number, s in enumerate(chain.stages) if isinstance(s, RowLoop)]
-
-
-def _places(chain) -> list[tuple[int, int]]:
-    """Sums over the rows in the order in which blocks leave them: the array that each goes to, and its elements."""
-    found = []
-    for number, s in enumerate(chain.stages):
-        if isinstance(s, Gradient):
-            found.append((s.out, prod(_matrix(chain, s))))
-        if isinstance(s, RowLoop):
-            stage = _StageText(chain, number, s)
-            found += [(stage.array_of(r), s.columns) for r in stage.row_sums]
-    return found
-
-
-def _matrix(chain, s: Gradient) -> tuple[int, int]:
-    return chain.tiles[s.left].columns, chain.tiles[s.right].columns
-
 
 def text(kernel: Chain | ChainEnd, name: str, rows: int, moving: tuple[bool, ...]) -> str:
     """The source of the kernel `name` for batches of so many rows; `moving` tells which arrays are the caller's."""
@@ -135,7 +33,11 @@ def text(kernel: Chain | ChainEnd, name: str, rows: int, moving: tuple[bool, ...
     if isinstance(kernel, ChainEnd):
         return entry(name, [*parameters, "i64 blocks", "u8* partials"], lines + _end(chain))
     body = _chain(chain, tile_rows(chain, rows))
-    return entry(name, [*parameters, "i64 rows", "u8* partials"], lines + body, _at_once(chain, rows))
+    return entry(name, [*parameters, "i64 rows", "u8* partials"], lines + body, at_once(chain, rows))
+
+
+def _loops(chain) -> list["_StageText"]:
+    return [_StageText(chain, number, s) for number, s in enumerate(chain.stages) if isinstance(s, RowLoop)]
 
 
 def _chain(chain, rows) -> list[str]:
@@ -159,7 +61,7 @@ def _homes(chain) -> list[str]:
     for k, s in enumerate(chain.shared):
         of = TYPE[chain.arrays[s.array].dtype]
         lines.append(f"{of}* const s{k} = reinterpret_cast<{of}*>(chip + {begin});")
-        begin += _room(chain, k)
+        begin += room(chain, k)
     for k, t in enumerate(chain.tiles):
         of = TYPE[t.dtype]
         lines.append(f"{of}* const t{k} = reinterpret_cast<{of}*>(chip + {begin} + ROWS * {t.begin});")
@@ -174,13 +76,13 @@ def _by_tensor_cores(rows, k, n, *factors: str) -> bool:
 def _sums_of(chain, number, s, rows) -> list[str]:
     """What a thread holds of a stage's sums over the rows."""
     if isinstance(s, Gradient):
-        k, n = _matrix(chain, s)
+        k, n = matrix(chain, s)
         return [f"{'Mma' * _by_mma(chain, s, rows)}Gradient<{k}, {n}> sum{number};"]
     return _StageText(chain, number, s).sums() if isinstance(s, RowLoop) else []
 
 
 def _by_mma(chain, s: Gradient, rows) -> bool:
-    return _by_tensor_cores(rows, *_matrix(chain, s), *(chain.tiles[k].dtype for k in (s.left, s.right)))
+    return _by_tensor_cores(rows, *matrix(chain, s), *(chain.tiles[k].dtype for k in (s.left, s.right)))
 
 
 def _stage(chain, number, s, rows) -> list[str]:
@@ -212,23 +114,23 @@ def _ld(tile) -> int:
 
 def _leave(chain) -> list[str]:
     """What a block has added up goes to memory."""
-    lines = [f"float* mine = reinterpret_cast<float*>(partials) + i64(blockIdx.x) * {_sums(chain)};"]
+    lines = [f"float* mine = reinterpret_cast<float*>(partials) + i64(blockIdx.x) * {sums(chain)};"]
     for number, s in enumerate(chain.stages):
         if isinstance(s, Gradient):
-            lines += [f"sum{number}.store(mine);", f"mine += {prod(_matrix(chain, s))};"]
+            lines += [f"sum{number}.store(mine);", f"mine += {prod(matrix(chain, s))};"]
         if isinstance(s, RowLoop):
             lines += _StageText(chain, number, s).leave_row_sums()
     return [*lines, *_totals_begin(chain, "gridDim.x"), *(x for s in _loops(chain) for x in s.leave_totals())]
 
 
 def _totals_begin(chain, blocks) -> list[str]:
-    return [f"u8* totals = partials + (4 * i64({_sums(chain)}) * {blocks} + 7) / 8 * 8;"]
+    return [f"u8* totals = partials + (4 * i64({sums(chain)}) * {blocks} + 7) / 8 * 8;"]
 
 
 def _end(chain) -> list[str]:
     """Most blocks add up the sums that are arrays, a column of threads an element; the last one does the rest."""
     lines = [
-        f"constexpr int SUMS = {_sums(chain)};",
+        f"constexpr int SUMS = {sums(chain)};",
         "if (blockIdx.x + 1 < gridDim.x) {",
         "  const int at = blockIdx.x * blockDim.x + threadIdx.x;",
         "  float sum = 0;",
@@ -238,7 +140,7 @@ def _end(chain) -> list[str]:
         "  if (threadIdx.y) return;",
     ]
     begin = 0
-    for array, n in _places(chain):
+    for array, n in places(chain):
         lines.append(f"  if (at >= {begin} && at < {begin + n}) x{array}[at - {begin}] = sum;")
         begin += n
     lines += ["  return;", "}", *_totals_begin(chain, "blocks")]
@@ -276,10 +178,6 @@ class _StageText(LoopText):
 
     def row_sum(self, s):
         return f"r{s.value}[j]"
-
-    def array_of(self, s) -> int:
-        """The number of the array in memory that a sum over the rows goes to."""
-        return next(self.homes[a.array][1] for a in self.loop.stores if a.value == s.value)
 
     def sums(self) -> list[str]:
         rows = [f"{TYPE[s.dtype]} rows{self.number}_{s.value}[{self.each}] = {{}};" for s in self.row_sums]

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 
 from gpubp.kernels.cuda import source
-from gpubp.kernels.cuda.narrow import distance
+from gpubp.kernels.cuda.on_chip import distance
 
 EXTENTS = [(16, 8, 16), (32, 24, 48), (64, 64, 64), (16, 64, 128)]  # rows, columns of the result, columns of the left
 KERNEL = """

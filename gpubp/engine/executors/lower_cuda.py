@@ -15,7 +15,7 @@ from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.halves import HALVES
 from gpubp.engine.plan import GRADS, WORK, Operand
 from gpubp.engine.program import Program
-from gpubp.kernels.cuda import generate, narrow, source
+from gpubp.kernels.cuda import generate, narrow, on_chip, source
 from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed, spread
 from gpubp.kernels.description import INNER, Access, Array, ChainEnd, Compute, Kernel, Loop, Written
 
@@ -135,14 +135,14 @@ class Lowering:
         Whether the kernel is the faster way is not asked yet: a timing of both would decide it here.
         """
         one = lower_chain(i, places, self.rows)
-        if narrow.launch(one.kernel, self.rows).shared > self.on_chip:
+        if on_chip.launch(one.kernel, self.rows).shared > self.on_chip:
             return [call for stage in i.stages for call in self.instruction(stage, places, number, guarded)]
-        blocks = narrow.launch(one.kernel, self.rows).grid[0]
+        blocks = on_chip.launch(one.kernel, self.rows).grid[0]
         end = replace(one, kernel=ChainEnd(one.kernel), options=(blocks,))
         return [self._of_chain(x, number, guarded) for x in (one, end)]
 
     def _of_chain(self, one: Lowered, number, guarded) -> Call:
-        shape = narrow.launch(one.kernel, self.rows)
+        shape = on_chip.launch(one.kernel, self.rows)
         moving = self._moving(one)
         text = narrow.text(one.kernel, "NAME", self.rows, moving)
         arguments = [*self._arguments(one, number, guarded, range(len(moving))), *one.options, *_memory(shape)[1:2]]

@@ -10,7 +10,7 @@ from gpubp.engine.plan import Block, Operand, packed
 from gpubp.engine.region import Kind
 from gpubp.engine.trace import Symbol
 from gpubp.kernels import description as d
-from gpubp.kernels.cuda import narrow
+from gpubp.kernels.cuda import on_chip
 from gpubp.ops.shapes import at, size
 
 
@@ -75,7 +75,7 @@ class _Chain:
         if x in self.inner:  # is rounded after its bias is added
             place = replace(place, dtype=x.dtype, half=None)
         self.places[x] = replace(place, segment=d.TILE, offset=number)
-        self.tiles[x] = Block([x], narrow.row_bytes(place.number, _columns(x)), now, now)
+        self.tiles[x] = Block([x], on_chip.row_bytes(place.number, _columns(x)), now, now)
         return number
 
     def _array(self, place: Operand) -> int:
