@@ -142,7 +142,7 @@ class TestWhatTheEmulatedDeviceRefuses:
             self.launch(device, kernel, *arguments())
 
     @pytest.mark.parametrize(
-        "shape", [{"block": (2048, 1, 1)}, {"grid": (1, 70000, 1)}, {"grid": (0, 1, 1)}, {"shared": 60000}]
+        "shape", [{"block": (2048, 1, 1)}, {"grid": (1, 70000, 1)}, {"grid": (0, 1, 1)}, {"shared": 250000}]
     )
     def test_launches_that_no_device_takes(self, device, kernel, shape):
         with pytest.raises(EmulationError):
