@@ -1,7 +1,7 @@
 // What a block does with a tile: some rows of a batch that stay on the chip, from the data to the gradients.
 //
-// Numbers of rows and columns are constants of the text. LD is the distance of rows in elements; all distances are odd
-// multiples of 16 bytes, so that threads which read one column of several rows do not meet in a bank.
+// Numbers of rows and columns are constants of the text. LD is the distance of rows in elements, which `on_chip.py`
+// chooses so that threads which read one column of several rows meet in few banks.
 
 // The side of the squares of elements of an (m, n) matrix that threads take, so that all have one to do.
 __device__ constexpr int side(int m, int n) {
@@ -105,7 +105,8 @@ __device__ inline void store_row_sums(const float (&sum)[EACH], float* to) {
 template <int ROWS, int N, int K, bool TURNED, int LDA, int LDB, int LDC, class C>
 __device__ inline void mma_product(const bf16* a, const bf16* b, C* c) {
   constexpr int DOWN = ROWS / 16, BLOCKS = N / 8, WARPS = BLOCK / 32;
-  constexpr int WIDE = BLOCKS % 4 == 0 && DOWN * BLOCKS >= 4 * WARPS ? 4 : BLOCKS % 2 == 0 && DOWN * BLOCKS >= 2 * WARPS ? 2 : 1;
+  constexpr int EACH = DOWN * BLOCKS / WARPS;
+  constexpr int WIDE = BLOCKS % 4 == 0 && EACH >= 4 ? 4 : BLOCKS % 2 == 0 && EACH >= 2 ? 2 : 1;
   constexpr int ACROSS = BLOCKS / WIDE;
   const int lane = threadIdx.x % 32;
   for (int at = threadIdx.x / 32; at < DOWN * ACROSS; at += WARPS) {

@@ -94,7 +94,10 @@ inline T atomicCAS(T* place, T expected, T value) {
 
 // The instructions of mma.cuh: each lane of a warp shows what it has and, when all have, takes what is its own.
 #define EMULATED
-inline int emulated_number() { return (emulated.thread.z * emulated.block_size.y + emulated.thread.y) * emulated.block_size.x + emulated.thread.x; }
+inline int emulated_number() {
+  const Three at = emulated.thread, size = emulated.block_size;
+  return (at.z * size.y + at.y) * size.x + at.x;
+}
 
 template <bool TRANSPOSED, int N, class T>
 inline void load_matrices(unsigned (&to)[N], const T* row) {
