@@ -35,7 +35,7 @@ class Parameters:
         dtype: "float32", "float64", or a policy of `gpubp.config`. Default that of the inputs. "lbfgs" computes in
             float64.
         device: as of `gpubp.set_device`. Default the current one.
-        n_threads: of BLAS, while it computes. Default as many as it has.
+        n_threads: that may share a step, and those of BLAS, while it computes. Default as many as BLAS has.
     """
 
     solver: Any = "adam"
