@@ -3,44 +3,89 @@
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from queue import SimpleQueue
+
+Call = Callable[[], None]
+
+
+class _Worker:
+    """A thread that does what it is given, one call after the other."""
+
+    def __init__(self):
+        self.calls: SimpleQueue[Call] = SimpleQueue()
+        # A daemon, so that waiting keeps no process alive, and those that compute after the main thread's end have it.
+        threading.Thread(target=self._work, name="gpubp", daemon=True).start()
+
+    def _work(self):
+        while True:
+            self.calls.get()()
 
 
 class Team:
-    """The threads of this process beside those that ask for them; one asks at a time."""
+    """The threads of this process beside those that ask for them."""
 
     def __init__(self):
         self.forget()
 
     def forget(self):
         """Begins anew, as a forked child has to: it has none of its parent's threads."""
-        self.lock, self.pool, self.size = threading.Lock(), None, 0
+        self.lock, self.workers = threading.Lock(), []
 
-    def run(self, calls: Sequence[Callable[[], None]], cancel: Callable[[], None]):
+    def run(self, calls: Sequence[Call], cancel: Call) -> bool:
         """Runs calls at the same time, the first one in this thread, until all are done.
 
+        Returns False, and none has run, where the threads are not to be had: others have them, maybe this very thread,
+        which a signal has interrupted, or the system gives none.
+
         Arguments:
-            calls: may wait for each other.
+            calls: may wait for each other. They raise nothing.
             cancel: called if not all could be begun: those that were must end then.
         """
-        with self.lock:
-            begun = []
-            try:
-                pool = self._pool(len(calls) - 1)
-                begun += [pool.submit(call) for call in calls[1:]]
-                calls[0]()
-            except BaseException:  # such as that of Ctrl-C
-                cancel()
-                raise
-            finally:
-                wait(begun)
-        for call in begun:
-            call.result()
+        if not self.lock.acquire(blocking=False):
+            return False
+        try:
+            if not self._grown_to(len(calls) - 1):
+                return False
+            self._run(calls, cancel)
+            return True
+        finally:
+            self.lock.release()
 
-    def _pool(self, size: int) -> ThreadPoolExecutor:
-        if self.pool is None or self.size < size:
-            self.pool, self.size = ThreadPoolExecutor(size, thread_name_prefix="gpubp"), size
-        return self.pool
+    def _run(self, calls: Sequence[Call], cancel: Call):
+        workers = self.workers[: len(calls) - 1]
+        try:
+            for worker, call in zip(workers, calls[1:], strict=True):
+                worker.calls.put(call)
+            calls[0]()
+        except BaseException:  # such as that of Ctrl-C
+            cancel()
+            raise
+        finally:
+            _wait_for(workers)
+
+    def _grown_to(self, size: int) -> bool:
+        while len(self.workers) < size:
+            try:
+                self.workers.append(_Worker())
+            except RuntimeError:  # there are too many, or the interpreter is about to end
+                return False
+        return True
+
+
+def _wait_for(workers: list[_Worker]):
+    """Until these have done what they were given, whatever interrupts: they work on memory that others would free."""
+    ends = [threading.Event() for _ in workers]
+    for worker, end in zip(workers, ends, strict=True):
+        worker.calls.put(end.set)
+    interruption = None
+    while not all(end.is_set() for end in ends):
+        try:
+            for end in ends:
+                end.wait()
+        except BaseException as error:
+            interruption = error
+    if interruption:
+        raise interruption
 
 
 TEAM = Team()

@@ -2,8 +2,11 @@
 
 import functools
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from gpubp.backend.locks import ProcessLock
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -45,26 +48,49 @@ def _training_blas() -> list:
     return [c for c in found if "scipy" in (c.filepath or "")] or found
 
 
-@contextmanager
-def one_blas_thread():
-    """Products inside run on one thread: of small ones threads take longer to meet than to compute.
+class _OneThread:
+    """The limit that all runs put on BLAS together: the first to begin sets it, the last to end takes it back."""
 
-    Where other processes keep the processors busy, waiting threads made a step of 64-100-10 ten to fifty times as long.
-    """
-    before = [(library, library.get_num_threads()) for library in _training_blas()]
-    several = [(library, n) for library, n in before if n and n > 1]
-    for library, _ in several:
-        library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, n in several:
+    def __init__(self):
+        self.lock, self.inside = ProcessLock(), 0
+        self.before: list[tuple[Any, int]] = []  # the libraries that had several threads, and how many
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._lift)
+
+    def __enter__(self):
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                counts = [(library, library.get_num_threads()) for library in _training_blas()]
+                self.before = [(library, n) for library, n in counts if n and n > 1]
+                for library, _ in self.before:
+                    library.set_num_threads(1)
+
+    def __exit__(self, *_):
+        with self.lock:
+            self.inside = max(0, self.inside - 1)
+            if self.inside == 0:
+                self._lift()
+
+    def _lift(self):
+        """Also what a forked child does, in which no run goes on."""
+        for library, n in self.before:
             library.set_num_threads(n)
+        self.before, self.inside = [], 0
+
+    def threads(self) -> int:
+        """Of what is limited the threads from before."""
+        with self.lock:
+            counts = [n for _, n in self.before] or [library.get_num_threads() or 1 for library in _training_blas()]
+            return max(counts, default=1)
 
 
-def training_threads() -> int:
-    """The threads that training's products have."""
-    return max((library.get_num_threads() or 1 for library in _training_blas()), default=1)
+ONE_BLAS_THREAD = _OneThread()
+"""Products inside `with ONE_BLAS_THREAD` run on one thread: where a step is shared, it is gpubp that shares it.
+
+Of small ones threads take longer to meet than to compute: where other processes keep the processors busy, waiting
+threads made a step of 64-100-10 ten to fifty times as long.
+"""
 
 
 @functools.cache
@@ -78,7 +104,7 @@ def cores(numbers: frozenset[int]) -> int:
 
 def team_size() -> int:
     """The threads that may share a step: as many as products have, but no more than this process has cores."""
-    allowed = training_threads()
+    allowed = ONE_BLAS_THREAD.threads()
     if allowed == 1:
         return 1
     mine = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset(range(processors()))

@@ -8,7 +8,10 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
 
+from gpubp.backend.locks import ProcessLock
+
 MODULE = "scipy.linalg.cython_blas"
+_LOCK = ProcessLock()  # nobody finds a module that is half imported
 
 
 def address(name: str) -> int:
@@ -16,7 +19,8 @@ def address(name: str) -> int:
 
     Source: SciPy, Low-level BLAS functions (`scipy.linalg.cython_blas`); CPython, Capsules.
     """
-    capsule = _module().__pyx_capi__[name]
+    with _LOCK:
+        capsule = _module().__pyx_capi__[name]
     named, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     named.restype, named.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gpubp.backend.cache import cache_folder
+from gpubp.backend.locks import ProcessLock
 from gpubp.kernels.cpu import machine_code, processor
 
 LOGGER = logging.getLogger("gpubp")
@@ -26,6 +27,7 @@ from gpubp.kernels.cpu.native import added, checked_finite, checked_index, clamp
 from gpubp.kernels.cpu.native import narrowed, open_operand, operand
 '''
 _ADDRESSES: dict[str, int] = {}  # by the text of the kernel
+_LOCK = ProcessLock()  # neither LLVM's engine nor Numba is for several threads at once
 
 
 @cache
@@ -39,8 +41,10 @@ def folder() -> Path:
 def address(body: str) -> int:
     """The address of the kernel whose module consists of the header and this text."""
     if body not in _ADDRESSES:
-        text = _text(body)
-        _ADDRESSES[body] = machine_code.load(_code(text), _name(text))
+        with _LOCK:
+            if body not in _ADDRESSES:
+                text = _text(body)
+                _ADDRESSES[body] = machine_code.load(_code(text), _name(text))
     return _ADDRESSES[body]
 
 

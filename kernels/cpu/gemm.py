@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 from gpubp.kernels.cpu import tiles
 from gpubp.kernels.cpu.flags import inlined, jit, ordered
-from gpubp.kernels.cpu.layout import DGEMM, DTILES, LIMIT, SGEMM, STILES
+from gpubp.kernels.cpu.layout import DGEMM, DTILES, OWN, SGEMM, STILES
 from gpubp.kernels.cpu.native import call, double
 
 TURNED, AS_IT_IS = ord("T"), ord("N")
@@ -93,7 +93,7 @@ def gemm_bias(ctx, row, a, b, bias, c, m, n, k, lda, ldb, ldc, ta, tb, alpha, be
 
 @inlined
 def _by_tiles(ctx, c, m, n, k, ldb, ta, tb):
-    return m * n * k <= ctx[LIMIT] and tiles.suits(c.itemsize, m, n, k, ldb, ta, tb)
+    return ctx[OWN] and tiles.suits(c.itemsize, m, n, k, ldb, ta, tb)
 
 
 @inlined

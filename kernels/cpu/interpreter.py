@@ -22,6 +22,9 @@ def run(context, arguments):
             if r == args[layout.GUARD] and _verdict(ctx, args) != layout.OK:
                 return
             call(table[starts[r] + layout.KERNEL], context, args[layout.TABLE] + 8 * starts[r])
+        # A thread with no rows from the guard on meets those that have some.
+        if args[layout.GUARD] == args[layout.ROWS] and _verdict(ctx, args) != layout.OK:
+            return
         if _verdict(ctx, args) != layout.OK:
             return
         for k in range(args[layout.ADVANCES]):

@@ -1,12 +1,12 @@
 """What lies where in the memory that compiled code is handed: numbers that Python and kernels agree on.
 
 A kernel is a C function void(context, row), both addresses of int64 arrays. The context begins with the status, the
-addresses of BLAS and of our own products, and how large these may be; then follow, for each segment, its address and
-its length in bytes. A row holds the kernel's address, the instruction's number and, for each operand, where in the
+addresses of BLAS and of our own products, and whether these may be used; then follow, for each segment, its address
+and its length in bytes. A row holds the kernel's address, the instruction's number and, for each operand, where in the
 context its segment stands, its byte offset and its shape; then the kernel's options.
 """
 
-STATUS, FAILED_ROW, SGEMM, DGEMM, STILES, DTILES, LIMIT, SEGMENTS = range(8)
+STATUS, FAILED_ROW, SGEMM, DGEMM, STILES, DTILES, OWN, SEGMENTS = range(8)
 KERNEL, NUMBER, OPERANDS = range(3)
 OK, BAD_INDEX, NOT_FINITE = range(3)
 

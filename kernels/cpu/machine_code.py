@@ -4,7 +4,9 @@ A file holds the SHA-256 of an object file, then the object file.
 """
 
 import hashlib
-import os
+import logging
+import uuid
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from llvmlite import binding
 
 from gpubp.kernels.cpu import processor
 
+LOGGER = logging.getLogger("gpubp")
 DIGEST = hashlib.sha256().digest_size
 
 
@@ -38,10 +41,22 @@ def _engine() -> binding.ExecutionEngine:
 
 
 def write(path: Path, code: bytes):
-    """Keeps an object file: whole, or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_bytes(hashlib.sha256(code).digest() + code)
-    temporary.replace(path)
+    """Keeps an object file: whole, or not at all, of which a line in the log tells."""
+    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")  # containers that share a folder may share process numbers
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(hashlib.sha256(code).digest() + code)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        _warn(path.parent, str(error))
+
+
+@cache
+def _warn(folder: Path, error: str):
+    """Once a process: what can't be kept is compiled again by the next one."""
+    LOGGER.warning("compiled kernels cannot be kept in %s: %s", folder, error)
 
 
 def read(path: Path) -> bytes | None:

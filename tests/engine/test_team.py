@@ -1,6 +1,8 @@
 """Threads that share a step compute what one thread does, fail together, and are never waited for in vain."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import gpubp
-from gpubp import Input, Sequential, layers
+from gpubp import Input, Sequential, layers, ops
 from gpubp.backend import team, threads
 from gpubp.engine.executors import cpu
 
@@ -29,7 +31,7 @@ def fitted(model, **options):
 
 
 def same(one, other):
-    """Weights, slots and histories, bit for bit; but for products by BLAS, which may add up in another order."""
+    """Weights and histories, but for products by BLAS, which adds up those of a share in another order."""
     (a, before), (b, after) = one, other
     for x, y in zip(a.get_weights(), b.get_weights(), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
@@ -38,17 +40,135 @@ def same(one, other):
     assert a.iterations == b.iterations
 
 
+def equal(a, b):
+    """Weights, bit for bit."""
+    return all(map(np.array_equal, a.get_weights(), b.get_weights()))
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Two threads share what is worth it, as they do in earnest."""
+    monkeypatch.setattr(cpu, "team_size", lambda: 2)
+    return LARGE
+
+
+LARGE = RNG.standard_normal((4000, 230), np.float32), RNG.integers(0, 5, 4000)
+
+
+def broad(units=260, optimizer="adam"):
+    """Of whose products some are BLAS's, whatever the processor."""
+    gpubp.set_random_seed(0)
+    model = Sequential([Input((230,)), layers.Dense(units, "relu"), layers.Dense(units, "relu"), layers.Dense(5)])
+    model.compile(optimizer, gpubp.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    return model
+
+
 @pytest.mark.parametrize("size", [2, 3, 7])
 def test_a_team_trains_as_one_thread_does(team_of, size):
     alone = fitted(net())
     team_of(size)
     together = fitted(net())
     same(alone, together)
-    again = fitted(net())
-    assert all(map(np.array_equal, again[0].get_weights(), together[0].get_weights()))
+    assert equal(fitted(net())[0], together[0])
     predicted = together[0].predict(X, batch_size=13, verbose=0)
+    scores = together[0].evaluate(X, LABELS, batch_size=13, verbose=0)
     team_of(1)
     np.testing.assert_allclose(together[0].predict(X, batch_size=13, verbose=0), predicted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(together[0].evaluate(X, LABELS, batch_size=13, verbose=0), scores, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_products_of_several_matrices_are_shared(team_of, size):
+    a, b = RNG.standard_normal((5, 30, 20), np.float32), RNG.standard_normal((5, 20, 40), np.float32)
+    f = gpubp.compile(ops.matmul)
+    team_of(size)
+    np.testing.assert_allclose(f(a, b), a @ b, rtol=1e-5, atol=1e-5)
+
+
+def test_where_the_team_is_busy_one_thread_computes_the_same(large, monkeypatch):
+    together = broad()
+    together.fit(*LARGE, batch_size=500, verbose=0)
+    monkeypatch.setattr(team.TEAM, "run", lambda calls, cancel: False)
+    alone = broad()
+    alone.fit(*LARGE, batch_size=500, verbose=0)
+    assert equal(alone, together)
+    assert np.array_equal(alone.predict(LARGE[0], verbose=0), together.predict(LARGE[0], verbose=0))
+
+
+def test_the_length_of_runs_changes_nothing(large):
+    """Long runs are shared and short ones are not; how long they are is a matter of time, and of callbacks."""
+    models = [broad(40, "sgd") for _ in range(2)]
+    models[0].fit(*LARGE, batch_size=100, verbose=0)
+    models[1].fit(*LARGE, batch_size=100, verbose=0, callbacks=[EachBatch()])
+    assert equal(*models)
+
+
+class EachBatch(gpubp.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+def in_a_process(script, *arguments):
+    """What a script prints in which two threads share steps; none of these may hang."""
+    begin = "from tests.engine.test_team import *\ncpu.team_size = lambda: 2\n"
+    command = [sys.executable, "-c", begin + script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.split()
+
+
+@pytest.mark.parametrize("name", ["evaluate", "fit"])
+def test_threads_without_a_row_behind_the_guard_meet_the_others_there(name):
+    """As in what measures alone, and where the update is the first thread's."""
+    script = f"""
+model = broad(64, "sgd")
+{"model.evaluate(*LARGE, batch_size=2000, verbose=0)" if name == "evaluate" else "model.fit(*LARGE, batch_size=2000)"}
+print("done")
+"""
+    assert in_a_process(script)[-1] == "done"
+
+
+def test_a_signal_that_has_another_model_predict_is_answered():
+    script = """
+import signal
+model, other = broad(), broad()
+model.fit(*LARGE, batch_size=500, verbose=0)
+def answer(*_):
+    print(other.predict(LARGE[0], batch_size=2000, verbose=0).shape[0])
+signal.signal(signal.SIGALRM, answer)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+while True:
+    model.fit(*LARGE, batch_size=500, verbose=0, epochs=10)
+    if signal.getitimer(signal.ITIMER_REAL)[0] == 0:
+        break
+"""
+    assert in_a_process(script) == ["4000"]
+
+
+def test_training_goes_on_when_the_main_thread_has_ended():
+    script = """
+import atexit
+model = broad()
+def train(says):
+    model.fit(*LARGE, batch_size=500, verbose=0)
+    print(says)
+atexit.register(train, "late")
+threading.Thread(target=train, args=["background"]).start()
+"""
+    assert in_a_process(script) == ["background", "late"]
+
+
+def test_where_no_threads_can_be_had_one_computes(large, monkeypatch):
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    expected, model = broad(), broad()
+    expected.fit(*LARGE, batch_size=500, verbose=0)
+    team.TEAM.forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        model.fit(*LARGE, batch_size=500, verbose=0, shuffle=True)
+    assert equal(model, expected)
+    model.fit(*LARGE, batch_size=500, verbose=0)
+    assert len(team.TEAM.workers) == 1
 
 
 @pytest.mark.parametrize("size", [2, 4])
@@ -108,7 +228,7 @@ def test_who_waits_for_someone_that_never_comes_is_told(team_of, monkeypatch):
         def first():
             raise KeyboardInterrupt
 
-        run([first, *calls[1:]], cancel)
+        return run([first, *calls[1:]], cancel)
 
     monkeypatch.setattr(team.TEAM, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -122,7 +242,7 @@ def test_a_team_is_as_large_as_products_may_have_threads_but_not_larger_than_the
     monkeypatch.setattr(threads, "cores", lambda numbers: 6)
     monkeypatch.setattr(threads, "_quota", lambda: None)
     for allowed, wanted in ((1, 1), (4, 4), (8, 6)):
-        monkeypatch.setattr(threads, "training_threads", lambda n=allowed: n)
+        monkeypatch.setattr(threads.ONE_BLAS_THREAD, "threads", lambda n=allowed: n)
         assert threads.team_size() == wanted
     monkeypatch.setattr(threads, "_quota", lambda: 2.5)
     assert threads.team_size() == 2
@@ -143,7 +263,7 @@ def test_large_steps_are_shared(monkeypatch):
     monkeypatch.setattr(cpu, "team_size", lambda: 2)
     asked = []
     run = team.TEAM.run
-    monkeypatch.setattr(team.TEAM, "run", lambda calls, cancel: (asked.append(len(calls)), run(calls, cancel)))
+    monkeypatch.setattr(team.TEAM, "run", lambda calls, cancel: asked.append(len(calls)) or run(calls, cancel))
     model = Sequential([Input((400,)), layers.Dense(400, "relu"), layers.Dense(300)])
     model.compile("adam", "mse")
     model.fit(np.ones((2048, 400), np.float32), np.ones((2048, 300), np.float32), batch_size=256, verbose=0)

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +65,53 @@ def test_a_damaged_file_is_made_again(empty, monkeypatch, damage):
     monkeypatch.setattr(compile, "_ADDRESSES", {})
     assert called(body) == 7
     assert machine_code.read(file)
+
+
+def test_where_nothing_can_be_kept_kernels_run_all_the_same(empty, monkeypatch, caplog):
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert [called(KERNEL.format(n)) for n in (8, 9)] == [8, 9]
+    assert not list(empty.iterdir())
+    (line,) = (r.message for r in caplog.records if "cannot be kept" in r.message)
+    assert "No space left" in line
+    assert str(empty) in line
+
+
+def test_a_folder_that_was_removed_is_made_again(empty):
+    empty.rmdir()
+    assert called(KERNEL.format(6)) == 6
+    assert len(list(empty.glob("*.o"))) == 1
+
+
+def test_several_threads_may_be_the_first_at_once(tmp_path):
+    """Without a lock each would have an engine of its own, and code of all but one would be freed."""
+    script = """
+import threading, sys
+import numpy as np, gpubp
+from gpubp.kernels.cpu import machine_code
+made, make = set(), machine_code.load
+machine_code.load = lambda *a: made.add(machine_code._engine()) or make(*a)
+sys.setswitchinterval(1e-5)
+begin = threading.Barrier(6)
+def fit():
+    model = gpubp.Sequential([gpubp.layers.Dense(20, "tanh"), gpubp.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    begin.wait()
+    model.fit(np.ones((9, 4), np.float32), np.zeros((9, 3), np.float32), verbose=0)
+    done.append(0)
+done, threads = [], [threading.Thread(target=fit) for _ in range(6)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(len(done), len(made))
+"""
+    environment = os.environ | {"GPUBP_CACHE": str(tmp_path)}
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == ["6", "1"]
 
 
 def test_what_is_on_disk_runs_without_numba(tmp_path):

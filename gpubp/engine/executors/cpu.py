@@ -1,7 +1,8 @@
 """The CPU executor: a table of rows for each number of rows of the batch, run by one compiled call for many steps.
 
-Where a step is worth it, several threads run it together: each has a table of its own, with its shares of the
-instructions, and they meet between instructions of which one is shared.
+Where a run is worth it, several threads run it together: each has rows of its own, with its shares of the instructions,
+and they meet between instructions of which one is shared. Products come in the same shares where one thread computes
+them all, so that the result depends neither on how long a run is nor on who else computes.
 """
 
 import ctypes
@@ -14,7 +15,7 @@ from itertools import takewhile
 import numpy as np
 
 from gpubp.backend.team import TEAM
-from gpubp.backend.threads import one_blas_thread, team_size
+from gpubp.backend.threads import ONE_BLAS_THREAD, team_size
 from gpubp.engine.executors import products
 from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.executors.memory import Memory, Stopped
@@ -67,11 +68,20 @@ class Task:
     first: list[int]  # of each instruction its first row, if it had one; and how many rows there are
 
 
+def _laid_out(rows: list[list[list[int]]]) -> Task:
+    """A task from the rows of each instruction."""
+    every = [row for some in rows for row in some]
+    ends = np.cumsum([0, *map(len, every)])
+    first = np.cumsum([0, *map(len, rows)])
+    return Task(np.array([x for row in every for x in row], np.int64), ends[:-1].astype(np.int64), first.tolist())
+
+
 @dataclass
 class Table:
-    """A program bound to a number of rows, and to a number of threads."""
+    """A program bound to a number of rows, and to a number of threads that may share it."""
 
-    tasks: list[Task]  # of each thread
+    lone: Task  # of a thread that is alone
+    tasks: list[Task]  # of each of the threads; the lone one's if nothing is shared
     guard: int  # the first instruction that does not run after a failure
     moves: np.ndarray  # pairs of a position in the context and the bytes that it advances a step
     instructions: list[Instruction]
@@ -112,7 +122,8 @@ class CPU:
 
         Raises Stopped after a failure.
         """
-        table = self._table(rows, parts, steps)
+        self.memory.set_rows(rows)
+        table = self._table(rows, parts)
         done, _ = self._call(table, range(len(table.instructions)), table.guard, table.moves, steps)
         self.memory.advance({s: n * rows * done for s, n in self.program.moving.items()})
         if self.context[layout.STATUS] != layout.OK:
@@ -124,14 +135,16 @@ class CPU:
 
         It returns whether all went well. What moves from batch to batch elsewhere stays where it is.
         """
-        table = self._table(rows, None, 0)
-        self._set_context(self.callers)
-        self.context[layout.LIMIT] = products.largest_own() if self.own_products else 0
-        every = range(len(table.instructions))
-        arguments = self._arguments(table, table.tasks[0], every, table.guard, table.moves[:0], 1)
+        self.memory.set_rows(rows)
+        table, buffers = self._table(rows, None), dict(self.memory.buffers)
+        every, none = range(len(table.instructions)), table.moves[:0]
+        if self._together(table, 1):
+            return lambda kept=buffers: self._call(table, every, table.guard, none, 1)[0] == 1
+        self._begin()
+        arguments = self._arguments(table, table.lone, every, table.guard, none, 1, 1)
         run, status, context, places = self._run, self.context, self.context.ctypes.data, arguments.ctypes.data
 
-        def again(kept=(table, arguments, dict(self.memory.buffers))):  # which the addresses are of
+        def again(kept=(table, arguments, buffers)):  # which the addresses are of
             status[layout.STATUS] = layout.OK
             run(context, places)
             return status[layout.STATUS] == layout.OK
@@ -140,14 +153,16 @@ class CPU:
 
     def prepare(self, rows: int, parts: tuple[str, ...] | None = None):
         """Compiles what `run` with the same arguments runs, if that has not been done."""
-        self._table(rows, parts, 1 << 40)
+        self.memory.set_rows(rows)
+        self._table(rows, parts)
 
     def seconds(self, rows: int, stretch: range, times: int) -> float:
         """The mean duration of a stretch of the program's instructions, run `times` times on one batch of `rows` rows.
 
         They do what they do in a step: what they change is changed. A failure ends the runs early.
         """
-        table = self._table(rows, None, 1 << 40)
+        self.memory.set_rows(rows)
+        table = self._table(rows, None)
         done, taken = self._call(table, stretch, -1, table.moves[:0], times)
         return taken / (done + int(self.context[layout.STATUS] != layout.OK))
 
@@ -162,49 +177,47 @@ class CPU:
         SIGNATURE(kernel)(context.ctypes.data, row.ctypes.data)
         return arrays[0]
 
-    def _table(self, rows: int, parts: tuple[str, ...] | None, steps: int) -> Table:
-        """The table for so many threads as are worth it for so many steps."""
-        self.memory.set_rows(rows)
-        alone = self._bound(rows, parts, 1)
-        if alone.divisible * steps < BEGINNING or not self.own_products:
-            return alone
-        threads = team_size()
-        saved = alone.divisible * (1 - 1 / threads) - 2 * MEETING_TIME * alone.divided
-        return self._bound(rows, parts, threads) if saved * steps > BEGINNING else alone
-
-    def _bound(self, rows: int, parts: tuple[str, ...] | None, threads: int) -> Table:
-        key = (rows, parts, threads)
+    def _table(self, rows: int, parts: tuple[str, ...] | None) -> Table:
+        key = (rows, parts, team_size() if self.own_products else 1)
         return self.tables.get(key) or self.tables.setdefault(key, self._bind(*key))
+
+    def _together(self, table: Table, steps: int) -> bool:
+        """Whether so many steps are worth it to have threads begin."""
+        threads = len(table.tasks)
+        saved = table.divisible * (1 - 1 / threads) - 2 * MEETING_TIME * table.divided
+        return threads > 1 and saved * steps > BEGINNING
 
     def _call(self, table: Table, stretch: range, guard: int, moves: np.ndarray, steps: int) -> tuple[int, float]:
         """Runs a stretch of the table's instructions `steps` times; how often it did, and the seconds that it took."""
-        threads = len(table.tasks)
-        self.context[layout.STATUS] = layout.OK
-        self._set_context(self.callers)
-        alone = products.largest_own() if threads == 1 else np.iinfo(np.int64).max
-        self.context[layout.LIMIT] = alone if self.own_products else 0
-        contexts = [self.context, *(self.context.copy() for _ in table.tasks[1:])]
-        arguments = [self._arguments(table, task, stretch, guard, moves, steps) for task in table.tasks]
-        start = time.perf_counter()
-        with one_blas_thread() if self._small or threads > 1 else nullcontext():
-            if threads == 1:
-                self._run(self.context.ctypes.data, arguments[0].ctypes.data)
-            else:
-                self._run_together(contexts, arguments)
-        taken = time.perf_counter() - start
-        if threads > 1:
-            self.context[: layout.FAILED_ROW + 1] = min(map(_failure, contexts))[1:]
-        return int(arguments[0][layout.DONE]), taken
+        self._begin()
 
-    def _run_together(self, contexts: list[np.ndarray], arguments: list[np.ndarray]):
+        def arguments(tasks):
+            return [self._arguments(table, task, stretch, guard, moves, steps, len(tasks)) for task in tasks]
+
+        start = time.perf_counter()
+        with ONE_BLAS_THREAD if self.own_products or self._small else nullcontext():
+            given = arguments(table.tasks)
+            if not self._together(table, steps) or not self._run_together(given):
+                given = arguments([table.lone])
+                self._run_on(self.context, given[0])
+        return int(given[0][layout.DONE]), time.perf_counter() - start
+
+    def _run_on(self, context: np.ndarray, arguments: np.ndarray):
+        self._run(context.ctypes.data, arguments.ctypes.data)
+
+    def _run_together(self, arguments: list[np.ndarray]) -> bool:
+        """Whether there was a team to do it. Of several that fail the first one's failure counts."""
         self.meeting[:] = 0
+        contexts = [self.context, *(self.context.copy() for _ in arguments[1:])]
         pairs = zip(contexts, arguments, strict=True)
-        TEAM.run([partial(self._run, c.ctypes.data, a.ctypes.data) for c, a in pairs], self._cancel)
+        ran = TEAM.run([partial(self._run_on, *pair) for pair in pairs], self._cancel)
+        self.context[: layout.FAILED_ROW + 1] = min(map(_failure, contexts))[1:]
+        return ran
 
     def _cancel(self):
         self.meeting[layout.CANCELLED] = 1
 
-    def _arguments(self, table, task, stretch, guard, moves, steps) -> np.ndarray:
+    def _arguments(self, table, task, stretch, guard, moves, steps, threads) -> np.ndarray:
         """What the compiled loop gets, as `layout` names it."""
         starts = task.starts[task.first[stretch.start] : task.first[stretch.stop]]
         given = (
@@ -216,10 +229,15 @@ class CPU:
             moves.ctypes.data,
             steps,
             self.meeting.ctypes.data,
-            len(table.tasks),
+            threads,
             0,
         )
         return np.array(given, np.int64)
+
+    def _begin(self):
+        """Nothing has failed, and the caller's arrays are where they are now."""
+        self.context[layout.STATUS], self.context[layout.OWN] = layout.OK, self.own_products
+        self._set_context(self.callers)
 
     def _set_context(self, segments):
         """Tells the kernels where segments are: the program's own stay where they are, the caller's come and go."""
@@ -236,9 +254,12 @@ class CPU:
         compile.announce(texts)
         before = [part.name for part in takewhile(lambda part: part.name != self.program.guard, self.program.parts)]
         divisions = [division(one, threads) for one in lowered]
-        tasks = [self._task(t, lowered, texts, divisions, threads) for t in range(threads)]
+        made = list(zip(range(len(lowered)), lowered, texts, divisions, strict=True))
+        lone = self._lone(made)
+        shared = threads > 1 and any(divisions)
         return Table(
-            tasks=tasks,
+            lone=lone,
+            tasks=[self._task(t, made, threads) for t in range(threads)] if shared else [lone],
             guard=sum(part.name in before for part, _ in instructions),
             moves=np.array(
                 [x for s, n in self.program.moving.items() for x in (self._position(s), n * rows)], np.int64
@@ -248,23 +269,28 @@ class CPU:
             divisible=sum(d.nanoseconds for d in divisions if d),
         )
 
-    def _task(self, thread, lowered, texts, divisions, threads) -> Task:
-        """The rows of a thread: its shares, and if it is the first, what is not shared."""
-        rows: list[list[int]] = []
-        first, shared = [], False
-        for number, (one, text, divided) in enumerate(zip(lowered, texts, divisions, strict=True)):
-            first.append(len(rows))
+    def _lone(self, made) -> Task:
+        """What a thread does that is alone: products in the shares in which several would compute them."""
+
+        def shares(one, divided):
+            product = getattr(one.kernel, "function", "").startswith("gemm.")
+            return divided.parts if divided and product else [one]
+
+        return _laid_out([[self._row(x, text, k) for x in shares(one, d)] for k, one, text, d in made])
+
+    def _task(self, thread: int, made, threads: int) -> Task:
+        """What one of several threads does: its shares, and if it is the first, what is not shared."""
+        rows: list[list[list[int]]] = []
+        shared = False
+        for number, one, text, divided in made:
             meeting = [compile.address(generate.text(MEETING)), number, self.meeting.ctypes.data, threads]
-            if threads > 1 and (shared or divided):
-                rows.append(meeting)
-            if divided and threads > 1:
-                rows += self._shared(thread, divided, text, number, meeting)
+            rows.append([meeting] if shared or divided else [])
+            if divided:
+                rows[-1] += self._shared(thread, divided, text, number, meeting)
             elif thread == 0:
-                rows.append(self._row(one, text, number))
+                rows[-1].append(self._row(one, text, number))
             shared = divided is not None
-        ends = np.cumsum([0, *map(len, rows)])
-        code = np.array([x for row in rows for x in row], np.int64)
-        return Task(code, ends[:-1].astype(np.int64), [*first, len(rows)])
+        return _laid_out(rows)
 
     def _shared(self, thread: int, divided: Division, text: str, number: int, meeting: list[int]) -> list[list[int]]:
         """The rows of a thread's share of an instruction."""

@@ -1,18 +1,15 @@
-"""Which kernel computes a product on the CPU, and on how many threads."""
+"""Which kernel computes a product on the CPU."""
 
 from dataclasses import replace
 from math import prod
 
-import numpy as np
-
-from gpubp.backend.threads import training_threads
 from gpubp.engine.executors.lower import Lowered
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
 from gpubp.ops.registry import REGISTRY
 from gpubp.ops.shapes import at
 
-SINGLE = 1 << 24  # multiplications up to which a product has one thread: others would take longer to wake
+SINGLE = 1 << 24  # multiplications up to which a product by BLAS has one thread: others would take longer to wake
 SMALL = 128  # products of at most so many multiplications take longer to hand over than to compute
 WIDE = 64  # columns from which one row is multiplied faster here than by BLAS, which packs the other matrix first
 
@@ -48,8 +45,3 @@ def largest(program: Program) -> int:
     rows = program.layout.rows
     shapes = [(at(i.inputs[0].dims, rows), at(i.outputs[0].dims, rows), i.attrs["ta"]) for i in of(program)]
     return max((prod(c[-2:]) * a[-2 if ta else -1] for a, c, ta in shapes), default=0)
-
-
-def largest_own() -> int:
-    """The multiplications up to which tiles compute a product: larger ones are BLAS's where it has several threads."""
-    return SINGLE if training_threads() > 1 else np.iinfo(np.int64).max

@@ -3,8 +3,8 @@
 A share is the same kernel on the same arrays, from another place on and with smaller extents. What does not divide so
 easily is the first thread's alone, as is what takes no longer than threads take to meet. Where there are columns enough
 these are divided, of products as of regions: then each thread finds in its processor's cache what it has computed, and
-a sum over the rows is one thread's. Each element is computed as by one thread, except that BLAS may add up the products
-of a share in another order.
+a sum over the rows is one thread's. Each element is computed as by one thread, except that BLAS adds up the products of
+a share in an order of its own: so products come in shares wherever threads may share them, even if one computes all.
 """
 
 from collections.abc import Callable
@@ -148,8 +148,14 @@ def _product(one: Lowered) -> tuple[float, dict[str, _Cut]]:
         steps = {1: ldb if tb else 1, last: 1, **bias}
         return _moved(one, {i: begin * step for i, step in steps.items()}, (m, end - begin, *one.options[2:]))
 
-    cuts = {"rows": _Cut(m, ROWS, rows), "columns": _Cut(n, LINE, columns)} if count == 1 else {}
-    return m * n * k / MULTIPLICATIONS * size / 4, cuts
+    def matrices(begin, end):
+        strides = dict(zip((0, 1, last), one.options[11:14], strict=True))
+        options = (*one.options[:10], end - begin, *one.options[11:])
+        return _moved(one, {i: begin * stride for i, stride in strides.items()}, options)
+
+    one_matrix = {"rows": _Cut(m, ROWS, rows), "columns": _Cut(n, LINE, columns)}
+    cuts = one_matrix if count == 1 else {"matrices": _Cut(count, 1, matrices)}
+    return count * m * n * k / MULTIPLICATIONS * size / 4, cuts
 
 
 def _gather(one: Lowered) -> tuple[float, dict[str, _Cut]]:
