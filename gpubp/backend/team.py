@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
+from gpubp.backend.threads import places
+
 Call = Callable[[], None]
 
 
@@ -54,7 +56,8 @@ class Team:
     def _run(self, calls: Sequence[Call], cancel: Call):
         workers = self.workers[: len(calls) - 1]
         try:
-            for worker, call in zip(workers, calls[1:], strict=True):
+            for worker, place, call in zip(workers, places(len(workers)), calls[1:], strict=True):
+                worker.calls.put(place)
                 worker.calls.put(call)
             calls[0]()
         except BaseException:  # such as that of Ctrl-C

@@ -1,7 +1,9 @@
 """Processors and threads: how many this process may use, and how many the libraries under it take."""
 
+import ctypes
 import functools
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -94,12 +96,15 @@ threads made a step of 64-100-10 ten to fifty times as long.
 
 
 @functools.cache
-def cores(numbers: frozenset[int]) -> int:
-    """How many cores processors of these numbers are: some are two of one core, which computes no faster for it."""
-    siblings = (f"/sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list" for n in numbers)
-    with suppress(OSError):
-        return len({Path(path).read_text() for path in siblings})
-    return len(numbers)
+def cores(numbers: frozenset[int]) -> tuple[tuple[int, ...], ...]:
+    """The processors of these numbers by core: some are two of one core, which computes no faster for it."""
+    found: dict[str, tuple[int, ...]] = {}
+    for n in sorted(numbers):
+        core = str(n)
+        with suppress(OSError):
+            core = Path(f"/sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list").read_text()
+        found[core] = (*found.get(core, ()), n)
+    return tuple(found.values())
 
 
 def team_size() -> int:
@@ -107,8 +112,43 @@ def team_size() -> int:
     allowed = ONE_BLAS_THREAD.threads()
     if allowed == 1:
         return 1
-    mine = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset(range(processors()))
-    return max(1, min(allowed, cores(mine), int(_quota() or allowed)))
+    return max(1, min(allowed, len(cores(_mine())), int(_quota() or allowed)))
+
+
+def _mine() -> frozenset[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(processors()))
+
+
+def places(count: int) -> list[Callable[[], None]]:
+    """For so many other threads what each does to begin on a core of its own, beside this thread's.
+
+    The system's scheduler may have two that wake each other share a processor for long, each waiting for the other.
+    They may be moved later. Nothing is done where the system does not tell on which processor a thread is.
+    """
+    here, mine = _processor(), _mine()
+    free = [core[0] for core in cores(mine) if here not in core]
+    if here is None or not free:
+        return [lambda: None] * count
+    return [functools.partial(_move, free[k % len(free)], mine) for k in range(count)]
+
+
+def _move(processor: int, allowed: frozenset[int]):
+    with suppress(OSError):
+        os.sched_setaffinity(0, {processor})
+        os.sched_setaffinity(0, allowed)
+
+
+def _processor() -> int | None:
+    """On which this thread is now, as Linux tells."""
+    function = getattr(_system(), "sched_getcpu", None)
+    return function() if function and hasattr(os, "sched_setaffinity") else None
+
+
+@functools.cache
+def _system() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if os.name == "posix" else None
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """Threads that share a step compute what one thread does, fail together, and are never waited for in vain."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -239,7 +240,7 @@ def test_who_waits_for_someone_that_never_comes_is_told(team_of, monkeypatch):
 
 
 def test_a_team_is_as_large_as_products_may_have_threads_but_not_larger_than_there_are_cores(monkeypatch):
-    monkeypatch.setattr(threads, "cores", lambda numbers: 6)
+    monkeypatch.setattr(threads, "cores", lambda numbers: range(6))
     monkeypatch.setattr(threads, "_quota", lambda: None)
     for allowed, wanted in ((1, 1), (4, 4), (8, 6)):
         monkeypatch.setattr(threads.ONE_BLAS_THREAD, "threads", lambda n=allowed: n)
@@ -268,3 +269,29 @@ def test_large_steps_are_shared(monkeypatch):
     model.compile("adam", "mse")
     model.fit(np.ones((2048, 400), np.float32), np.ones((2048, 300), np.float32), batch_size=256, verbose=0)
     assert set(asked) == {2}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads have no affinities here")
+def test_threads_of_a_team_begin_beside_each_other(monkeypatch):
+    """Each on the first processor of a core that is not the caller's, and may be moved to any of the caller's later."""
+    mine, moved = frozenset(range(8)), []
+    monkeypatch.setattr(threads, "_mine", lambda: mine)
+    monkeypatch.setattr(threads, "_processor", lambda: 5)
+    monkeypatch.setattr(threads, "cores", lambda numbers: [(0, 4), (1, 5), (2, 6), (3, 7)])
+    monkeypatch.setattr(os, "sched_setaffinity", lambda thread, numbers: moved.append((thread, set(numbers))))
+    for place in threads.places(4):
+        place()
+    assert moved == [(0, x) for n in (0, 2, 3, 0) for x in ({n}, set(mine))]
+
+
+@pytest.mark.parametrize(("here", "groups"), [(None, [(0,), (1,)]), (0, [(0, 1)])], ids=["not told", "one core"])
+def test_where_there_is_no_other_core_threads_stay(monkeypatch, here, groups):
+    monkeypatch.setattr(threads, "_processor", lambda: here)
+    monkeypatch.setattr(threads, "cores", lambda numbers: groups)
+    monkeypatch.setattr(os, "sched_setaffinity", None, raising=False)
+    assert [place() for place in threads.places(2)] == [None, None]
+
+
+def test_processors_of_this_machine_are_in_one_core_each():
+    mine = frozenset(range(threads.processors()))
+    assert sorted(n for core in threads.cores(mine) for n in core) == sorted(mine)
