@@ -96,11 +96,15 @@ def test_where_the_team_is_busy_one_thread_computes_the_same(large, monkeypatch)
     assert np.array_equal(alone.predict(LARGE[0], verbose=0), together.predict(LARGE[0], verbose=0))
 
 
-def test_the_length_of_runs_changes_nothing(large):
+def test_the_length_of_runs_changes_nothing(large, monkeypatch):
     """Long runs are shared and short ones are not; how long they are is a matter of time, and of callbacks."""
-    models = [broad(40, "sgd") for _ in range(2)]
-    models[0].fit(*LARGE, batch_size=100, verbose=0)
+    shared, run = [], team.TEAM.run
+    monkeypatch.setattr(team.TEAM, "run", lambda *a: shared.append(0) or run(*a))
+    models = [broad(160, "sgd") for _ in range(2)]
     models[1].fit(*LARGE, batch_size=100, verbose=0, callbacks=[EachBatch()])
+    assert not shared
+    models[0].fit(*LARGE, batch_size=100, verbose=0)
+    assert shared
     assert equal(*models)
 
 

@@ -15,10 +15,10 @@ from gpubp.engine.executors.lower import Lowered
 from gpubp.kernels.cpu.narrow import WIDEST
 from gpubp.kernels.description import AFTER, COLUMN, IN_ROW, Compute, Loop, Reduce
 
-MEETING_TIME = 1000  # nanoseconds that it takes threads to meet, roughly
-# Of one thread's work, from which threads share an instruction. Where others keep the processors busy, who meets waits
-# for who is not there: shorter instructions gain little and lose much.
-WORTH = 10 * MEETING_TIME
+# Nanoseconds that it takes threads to meet, roughly: one where each has a processor for itself, more where others keep
+# the processors busy and who meets waits for who is not there.
+MEETING_TIME = 3000
+WORTH = 10_000  # nanoseconds of one thread's work, from which threads share an instruction
 MULTIPLICATIONS, ELEMENTS = 100, 4  # that a thread computes in a nanosecond, roughly: of a product, of a region
 RANDOM = 0.5  # nanoseconds that a random number takes
 LINE = 64  # bytes that no two threads write to
