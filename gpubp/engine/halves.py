@@ -7,6 +7,7 @@ stored, once, by whoever computes it.
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from gpubp.engine.fuse import Instruction, alone, base, copied
 from gpubp.engine.trace import Symbol
 from gpubp.ops.linalg import gemm
 from gpubp.ops.shapes import Dim
+
+if TYPE_CHECKING:
+    from gpubp.engine.plan import Operand
 
 HALVES = {"bfloat16": np.dtype(np.uint16), "float16": np.dtype(np.float16)}  # NumPy has no bfloat16: its bits
 
@@ -25,20 +29,21 @@ class Halves:
         code: the instructions of the part.
         roots: values that outlive the part, which stay what they are.
         precisions: in which the device has products.
-        params: the segment of the weights.
+        beside: gives, for the place of a value that lasts and a format, the place where a copy in this format is kept;
+            None for values of which none is.
 
     Attributes:
         code: the same instructions; products read their factors in the format that they want, from copies where these
             are kept otherwise. Where a bias is added to a result that is itself kept so, the bias comes twice: as it
             is, and, last, in the format of the result, as the library wants it.
         kept: of values that the code computes, the format in which they are kept.
-        weights: by format, the variables of which all products together want one copy, with the symbol of each's part.
+        places: of copies of values that lie elsewhere.
     """
 
-    def __init__(self, code: list[Instruction], roots: set[Symbol], precisions: frozenset[str], params: str):
+    def __init__(self, code: list[Instruction], roots: set[Symbol], precisions: frozenset[str], beside):
         self.code: list[Instruction] = []
-        self.weights: dict[str, dict[Symbol, Symbol]] = {}
-        self._precisions, self._params = precisions, params
+        self.places: dict[Symbol, Operand] = {}
+        self._precisions, self._beside = precisions, beside
         self._copies: dict[tuple[str, Symbol], Symbol] = {}
         ends = self._ends(code)
         wished = ((x, half) for x, half in self._wished(code).items() if x in ends and x not in roots)
@@ -87,9 +92,10 @@ class Halves:
         if self.kept.get(base(x)) == half:
             return x
         if (half, x) not in self._copies:
-            if x.place is not None and x.place.segment == self._params:
+            place = self._beside(x.place, half) if x.place is not None else None
+            if place:
                 short = Symbol(x.graph, x.dims, x.dtype)
-                self.weights.setdefault(half, {})[x] = short
+                self.places[short] = place
             else:
                 copy = copied(x)
                 short = copy.outputs[0]

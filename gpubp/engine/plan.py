@@ -1,8 +1,7 @@
 """Planning: every value gets a place; `work` is shared by lifetime, and results arise where they are to stay."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 
@@ -10,7 +9,8 @@ from gpubp.engine.epilogues import with_epilogues
 from gpubp.engine.fuse import Instruction, alone, as_instructions, base, copied, fuse
 from gpubp.engine.halves import HALVES, Halves
 from gpubp.engine.narrow import stretch
-from gpubp.engine.trace import Symbol
+from gpubp.engine.trace import Graph, Symbol
+from gpubp.ops.registry import REGISTRY
 from gpubp.ops.shapes import Shape, at, size
 
 PARAMS, STATE, GRADS, SUMS, WORK, DATA, SCALARS = (
@@ -61,6 +61,9 @@ class Layout:
 
     `epilogues` says whether the device's products take up what `engine.epilogues` joins with them, `precisions` what
     they can be computed in, `narrow` whether the device computes what `engine.narrow` joins.
+
+    Of weights, and of the rows of a `batch`, there may be copies in half precision, their `shadows`, by format, if who
+    plans sees to it (`shadowed`): parts that write such values are planned after those that read them, and write both.
     """
 
     rows: int
@@ -70,6 +73,9 @@ class Layout:
     narrow: bool = False
     sizes: dict[str, int] = field(default_factory=dict)
     constants: list[tuple[Operand, object]] = field(default_factory=list)
+    batch: list[Operand] = field(default_factory=list)
+    shadowed: bool = False
+    shadows: dict[str, list[Operand]] = field(default_factory=dict)
 
     def add(self, segment: str, shape: Shape, dtype) -> Operand:
         operand = Operand(segment, self.sizes.get(segment, 0), np.dtype(dtype), tuple(shape))
@@ -82,6 +88,25 @@ class Layout:
 
     def up(self, offset: int) -> int:
         return -(-offset // self.align) * self.align
+
+    def shadow(self, place: Operand, half: str) -> Operand | None:
+        """Where to read a copy in half precision; None for what has none."""
+        if not self.shadowed or not (place.segment == PARAMS or place in self.batch):
+            return None
+        self.shadows.setdefault(half, []).append(place)
+        return self.beside(place, half)
+
+    def shadows_of(self, place: Operand) -> list[Operand]:
+        """The copies that whoever writes a place has to write, too."""
+        wanted = (half for half, read in self.shadows.items() if any(r.overlaps(place, self.rows) for r in read))
+        return [self.beside(place, half) for half in wanted]
+
+    def beside(self, place: Operand, half: str) -> Operand:
+        """Where a shadow lies: in a segment of its own, in which everything is as in the other, half as large."""
+        segment, offset = f"{half} {place.segment}", place.offset // 2
+        found = replace(place, segment=segment, offset=offset, dtype=HALVES[half], half=half)
+        self.reserve(found.segment, found.offset + found.bytes(self.rows))
+        return found
 
     def constant(self, symbol: Symbol) -> Operand:
         """A place that the executor fills once: with a number, or with an array that the recording captured."""
@@ -103,21 +128,31 @@ class Part:
     work: int = 0  # bytes of `work`
 
 
-def plan(name: str, assigned: Iterable[tuple[Operand, Symbol]], layout: Layout, fused: bool = True) -> Part:
-    """The part that computes symbols of one recording and assigns them to operands."""
-    assigned = list(assigned)
-    targets = _own_values(assigned)
-    roots = [symbol for _, symbol in targets]
-    graph = as_instructions(roots)
-    code = fuse(graph, roots) if fused else alone(graph, roots)
+def plan(
+    name: str,
+    assigned: Iterable[tuple[Operand, Symbol]],
+    layout: Layout,
+    fused: bool = True,
+    unread: Container[Operand] = (),
+) -> Part:
+    """The part that computes symbols of one recording and assigns them to operands, and to their shadows.
+
+    Those that are `unread` are not computed by the code.
+    """
+    targets = _own_values(list(assigned))
+    kept = [(place, symbol) for place, symbol in targets if place not in unread]
+    kept += [(shadow, _again(symbol)) for place, symbol in targets for shadow in layout.shadows_of(place)]
+    roots = [symbol for _, symbol in kept]
+    ops = as_instructions(roots)
+    code = fuse(ops, roots) if fused else alone(ops, roots)
     if fused and layout.epilogues:
         code = with_epilogues(code, roots)
-    halves = Halves(code, {base(r) for r in roots}, layout.precisions, PARAMS)
+    halves = Halves(code, {base(r) for r in roots}, layout.precisions, layout.shadow)
     found = stretch(halves.code, roots) if fused and layout.narrow else None
-    part = Part(name, graph, targets, found.code if found else halves.code, {}, 0)
-    _place_weights(part, halves, layout)
+    graph = as_instructions([symbol for _, symbol in targets])
+    part = Part(name, graph, targets, found.code if found else halves.code, dict(halves.places), 0)
     _place_inputs(part, layout)
-    _settle(part, layout.rows)
+    _settle(part, kept, layout.rows)
     _allocate(part, halves.kept, layout)
     if found:
         part.code = found.joined(part.code, part.places, layout.rows)
@@ -136,20 +171,26 @@ def _own_values(assigned) -> list[tuple[Operand, Symbol]]:
     return targets
 
 
-def _place_weights(part: Part, halves: Halves, layout: Layout):
-    """Copies the weights that products take in half precision, all of a format by one instruction before the rest."""
-    for half, weights in halves.weights.items():
-        begin = min(w.place.offset for w in weights)
-        end = max(w.place.offset + w.place.bytes(1) for w in weights)
-        whole = next(iter(weights))
-        flat = replace(whole.place, offset=begin, shape=((end - begin) // whole.dtype.itemsize,))
-        copy = copied(whole.graph.input(flat))
-        shadow = partial(replace, segment=half, dtype=HALVES[half], half=half)
-        part.places[copy.outputs[0]] = shadow(flat, offset=0)
-        for w, short in weights.items():
-            part.places[short] = shadow(w.place, offset=(w.place.offset - begin) // 2)
-        layout.reserve(half, (end - begin) // 2)
-        part.code = [*alone([copy], copy.outputs), *part.code]
+def _again(symbol: Symbol) -> Symbol:
+    """The same value once more: a copy, which fuses with what computes it; rows that are gathered do not."""
+    if symbol.op is REGISTRY["take_rows"]:
+        return Symbol(symbol.graph, symbol.dims, symbol.dtype, op=symbol.op, inputs=symbol.inputs, attrs=symbol.attrs)
+    return copied(symbol).outputs[0]
+
+
+def refreshed(name: str, layout: Layout) -> Part:
+    """The part that makes the shadows of the weights, all of a format by one instruction."""
+    part = Part(name, [], [], [], {})
+    for half, read in layout.shadows.items():
+        weights = [place for place in read if place.segment == PARAMS]
+        if not weights:
+            continue
+        begin, end = min(w.offset for w in weights), max(w.offset + w.bytes(1) for w in weights)
+        flat = replace(weights[0], offset=begin, shape=((end - begin) // weights[0].dtype.itemsize,))
+        copy = copied(Graph().input(flat))
+        part.places |= {copy.inputs[0]: flat, copy.outputs[0]: layout.beside(flat, half)}
+        part.code += alone([copy], copy.outputs)
+    return part
 
 
 def _place_inputs(part: Part, layout: Layout):
@@ -160,14 +201,14 @@ def _place_inputs(part: Part, layout: Layout):
             part.places[symbol] = symbol.place or layout.constant(symbol)
 
 
-def _settle(part: Part, rows: int):
+def _settle(part: Part, assigned, rows: int):
     """Computes assigned values in the variables' own places where nobody reads the old content afterwards.
 
     The others are computed in `work` and copied at the end, when all old values have been read.
     """
     made = {x: k for k, i in enumerate(part.code) for x in i.outputs}
     copies = []
-    for target, symbol in part.assigned:
+    for target, symbol in assigned:
         value = base(symbol)
         place = replace(target, shape=value.dims)
         if _free_from(target, value, made, part, rows):

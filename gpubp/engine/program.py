@@ -15,6 +15,7 @@ class Program:
         scalars: places of what the program reads of itself: rows, step, seed, learning_rate.
         moving: of the caller's segments, the bytes by which each advances for every row that a step has taken.
         guard: the first part that does not run once an instruction has failed.
+        first: the part that is not one of a step, but runs before the steps of each run. Default None.
     """
 
     parts: list[Part]
@@ -22,6 +23,12 @@ class Program:
     scalars: dict[str, Operand] = field(default_factory=dict)
     moving: dict[str, int] = field(default_factory=dict)
     guard: str = "update"
+    first: str | None = None
+
+    @property
+    def step(self) -> tuple[str, ...]:
+        """The names of a step's parts."""
+        return tuple(part.name for part in self.parts if part.name != self.first)
 
     @property
     def segments(self) -> list[str]:

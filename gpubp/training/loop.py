@@ -36,7 +36,7 @@ class Runner:
         rows = self.program.layout.rows
         self._scalars = {name: memory.view(place, rows) for name, place in self.program.scalars.items()}
         self._totals = {t.name: {key: memory.view(p, rows) for key, p in t.total.items()} for t in self.tallies}
-        names = [part.name for part in self.program.parts]
+        names = self.program.step
         self._kept = {  # which parts run, by whether a group of accumulated batches begins and ends with the step
             (begins, ends): tuple(n for n in names if (n != "zero" or begins) and (n != "update" or ends))
             for begins in (False, True)

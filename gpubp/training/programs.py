@@ -12,7 +12,7 @@ import numpy as np
 from gpubp import losses, ops
 from gpubp.engine import trees
 from gpubp.engine.autodiff import gradients
-from gpubp.engine.plan import DATA, GRADS, SCALARS, SUMS, Layout, Operand, Part, plan
+from gpubp.engine.plan import DATA, GRADS, SCALARS, SUMS, Layout, Operand, Part, plan, refreshed
 from gpubp.engine.program import Program
 from gpubp.engine.store import Store
 from gpubp.engine.trace import Graph, Symbol
@@ -100,7 +100,8 @@ class Builder:
     def __init__(self, model, store: Store, batch_size: int):
         self.model, self.store = model, store
         device = store.device
-        self.layout = Layout(batch_size, device.align, device.epilogues, device.precisions, device.narrow)
+        able = device.epilogues, device.precisions, device.narrow
+        self.layout = Layout(batch_size, device.align, *able, shadowed=True)
         for segment, n in store.layout.sizes.items():
             self.layout.reserve(segment, n)
         self.layout.reserve(GRADS, self.layout.sizes["params"])
@@ -114,8 +115,8 @@ class Builder:
     def graph(self) -> Graph:
         return Graph(self.scalars, self.store)
 
-    def plan(self, name, assigned) -> Part:
-        return plan(name, assigned, self.layout, fused=not self.model.run_eagerly)
+    def plan(self, name, assigned, unread=()) -> Part:
+        return plan(name, assigned, self.layout, not self.model.run_eagerly, unread)
 
     def tally(self, name: str, sums: dict, compute) -> list[tuple[Operand, Symbol]]:
         """Makes a tally of sums over the batch; what is to be assigned for it."""
@@ -139,7 +140,11 @@ class Builder:
     def program(self, parts, moving) -> ModelProgram:
         read = {place.segment for part in parts for place in part.places.values()}
         moving = {segment: n for segment, n in moving.items() if segment in read}
-        return ModelProgram(Program(parts, self.layout, self.scalars, moving), self.tallies)
+        program = Program(parts, self.layout, self.scalars, moving)
+        first = refreshed("halves", self.layout)
+        if first.code:
+            program.parts, program.first = [first, *parts], first.name
+        return ModelProgram(program, self.tallies)
 
 
 def _mean(sums):
@@ -267,15 +272,20 @@ def _split(sources: Sources, symbols: list[Symbol]) -> Batch:
     return Batch(*([None if s is None else next(rest) for s in kind] for kind in kinds))  # type: ignore[arg-type]
 
 
-def _gathered(build: Builder, sources: Sources):
-    """The places of a batch, and the part that takes its rows, in the order given by the segment `order`, there."""
+def _places(build: Builder, sources: Sources) -> list[Operand]:
+    """Where a batch will lie that is gathered."""
+    found = [build.layout.add(DATA, (B, *source.shape), dtype) for source, dtype in _dtypes(build, sources)]
+    build.layout.batch = found
+    return found
+
+
+def _gathered(build: Builder, sources: Sources, places: list[Operand], reader: Part) -> Part:
+    """The part that takes the rows of a batch, in the order given by the segment `order`, as its reader reads them."""
     graph = build.graph()
     order = graph.input(Operand("order", 0, np.dtype(np.int64), (B,)))
-    assigned = []
-    for source, dtype in _dtypes(build, sources):
-        place = build.layout.add(DATA, (B, *source.shape), dtype)
-        assigned.append((place, _rows_of(graph, source, order, dtype)))
-    return [place for place, _ in assigned], build.plan("gather", assigned)
+    kinds = zip(places, _dtypes(build, sources), strict=True)
+    assigned = [(place, _rows_of(graph, source, order, dtype)) for place, (source, dtype) in kinds]
+    return build.plan("gather", assigned, unread=set(places) - set(reader.places.values()))
 
 
 def _rows_of(graph, source: Source, order, dtype) -> Symbol:
@@ -290,11 +300,12 @@ def _rows_of(graph, source: Source, order, dtype) -> Symbol:
 def training_program(model, store: Store, sources: Sources, batch_size: int) -> ModelProgram:
     """Takes batches in the order given by the segment `order`, and trains on them."""
     build = Builder(model, store, batch_size)
-    places, gather = _gathered(build, sources)
+    places = _places(build, sources)
     accumulate = (model.optimizer.gradient_accumulation_steps or 1) > 1
     backward = _forward_backward(build, sources, places, accumulate, loss_scale)
     accumulated = _accumulated(build) if accumulate else []
     zero = [_zero(build, accumulated)] if accumulate else []
+    gather = _gathered(build, sources, places, backward)
     made = build.program([*zero, gather, backward, update_part(build), build.record()], {"order": 8})
     return replace(made, accumulated=accumulated)
 
@@ -302,8 +313,9 @@ def training_program(model, store: Store, sources: Sources, batch_size: int) -> 
 def gradient_program(model, store: Store, sources: Sources, batch_size: int) -> ModelProgram:
     """Adds up gradients over batches, for minimisers that move the weights themselves."""
     build = Builder(model, store, batch_size)
-    places, gather = _gathered(build, sources)
+    places = _places(build, sources)
     backward = _forward_backward(build, sources, places, accumulate=True)
+    gather = _gathered(build, sources, places, backward)
     build.scalars["divisor"] = build.divisor
     made = build.program([_zero(build, _accumulated(build)), gather, backward, build.record()], {"order": 8})
     made.program.guard = "record"
@@ -351,21 +363,21 @@ def _checked(gradient):
 def evaluation_program(model, store: Store, sources: Sources, batch_size: int) -> ModelProgram:
     """Adds up losses and metrics of batches in the order of the data."""
     build = Builder(model, store, batch_size)
-    parts, batch, moving = _read(build, sources)
+    places, batch, moving = _read(build, sources)
     measured = Measured(build, batch[0].graph, _split(sources, batch), training=False)
-    parts += [build.plan("forward", measured.assigned), build.record()]
-    made = build.program(parts, moving)
+    forward = build.plan("forward", measured.assigned)
+    gather = [_gathered(build, sources, places, forward)] if places else []
+    made = build.program([*gather, forward, build.record()], moving)
     made.program.guard = "record"
     return made
 
 
 def _read(build: Builder, sources: Sources):
-    """Batches as they lie, one after the other: sparse ones are gathered, others read in place."""
-    if any(s.sparse for s in sources.all):
-        places, gather = _gathered(build, sources)
-        graph = build.graph()
-        return [gather], [graph.input(p) for p in places], {"order": 8}
+    """Batches one after the other: sparse ones will be gathered, in places, others are read as they lie."""
     graph = build.graph()
+    if any(s.sparse for s in sources.all):
+        places = _places(build, sources)
+        return places, [graph.input(p) for p in places], {"order": 8}
     batch = [ops.cast(graph.input(s.operand(B)), dtype) for s, dtype in _dtypes(build, sources)]
     return [], batch, {s.segment: s.row_bytes for s in sources.all}
 
@@ -373,15 +385,16 @@ def _read(build: Builder, sources: Sources):
 def prediction_program(model, store: Store, sources: Sources, batch_size: int) -> ModelProgram:
     """Writes the outputs of batches, in the order of the data, to the segments `output0`, `output1`, ..."""
     build = Builder(model, store, batch_size)
-    parts, batch, moving = _read(build, sources)
+    places, batch, moving = _read(build, sources)
     graph = batch[0].graph
     with graph.recording():
         structure = model.compute(batch, training=False)
     symbols = trees.flatten(structure)
     outputs = [Operand(f"output{k}", 0, x.dtype, x.dims) for k, x in enumerate(symbols)]
     moving |= {p.segment: size(p.shape[1:]) * p.dtype.itemsize for p in outputs}
-    parts.append(build.plan("forward", list(zip(outputs, symbols, strict=True))))
-    return replace(build.program(parts, moving), outputs=outputs, structure=structure)
+    forward = build.plan("forward", list(zip(outputs, symbols, strict=True)))
+    gather = [_gathered(build, sources, places, forward)] if places else []
+    return replace(build.program([*gather, forward], moving), outputs=outputs, structure=structure)
 
 
 PROGRAMS: dict[str, Callable[..., ModelProgram]] = {

@@ -95,13 +95,29 @@ def test_factors_and_results_with_rows_are_kept_in_it_and_gradients_of_weights_a
     }
 
 
-def test_regions_read_and_write_it_themselves(gpu, half):
-    """All that is converted by itself are the batch and, at once, the weights."""
+def written(part) -> set[tuple[str, str]]:
+    """The segments of what a part's code computes, and what is kept there."""
+    return {(part.places[x].segment, part.places[x].number) for i in part.code for x in i.outputs}
+
+
+def test_who_computes_a_value_writes_it_so(gpu, half):
+    """Only the weights are converted by themselves, at the beginning of a run."""
     program = classifier().program(16)
-    part = next(part for part in program.parts if part.name == "forward_backward")
-    assert [i.name for i in part.code].count("broadcast_to") == 2
-    numbers = {x: part.places[x].number for i in part.code for x in i.outputs if part.places[x].segment == "work"}
-    assert set(numbers.values()) == {half}
+    parts = {part.name: part for part in program.parts}
+    assert program.first == "halves"
+    assert [i.name for i in parts["halves"].code] == ["broadcast_to"]
+    assert not any(i.name == "broadcast_to" for name in program.step for i in parts[name].code)
+    assert written(parts["gather"]) == {("data", "int64"), (f"{half} data", half)}
+    assert {number for segment, number in written(parts["forward_backward"]) if segment == "work"} == {half}
+    assert {("params", "float32"), (f"{half} params", half)} <= written(parts["update"])
+
+
+def test_a_batch_that_others_read_too_is_there_in_both_ways(gpu, half):
+    x = gpubp.Input((12,))
+    model = gpubp.Model(x, layers.Concatenate()([gpubp.ops.cumsum(x, axis=-1), Dense(3)(x)]))
+    model.compile("sgd", "mse")
+    gather = next(part for part in model.program(16).parts if part.name == "gather")
+    assert {("data", "float32"), (f"{half} data", half)} <= written(gather)
 
 
 def test_half_precision_takes_half_of_the_memory(gpu, half):
@@ -246,6 +262,60 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(gpu, half):
     assert distance(found, expected) < 2e-3
 
 
+class EachBatch(gpubp.callbacks.Callback):
+    """Ends each run with its step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+def updated_by(optimizer, *stack):
+    def make():
+        gpubp.set_random_seed(2)
+        model = net(*(layer() for layer in stack or [lambda: Dense(9, "relu")]))
+        model.compile(optimizer(), "mse")
+        return model
+
+    return make
+
+
+UPDATES = {
+    "Adam": updated_by(optimizers.Adam),
+    "momentum": updated_by(lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True)),
+    "Lamb": updated_by(optimizers.Lamb),
+    "Muon": updated_by(optimizers.Muon),
+    "an average": updated_by(lambda: optimizers.Adam(use_ema=True, ema_overwrite_frequency=2)),
+    "accumulated": updated_by(lambda: optimizers.SGD(0.1, gradient_accumulation_steps=2)),
+    "scaled": updated_by(lambda: optimizers.LossScaleOptimizer(optimizers.SGD(0.1), initial_scale=2.0**40)),
+    "frozen": updated_by(optimizers.Adam, lambda: Dense(9, "relu", trainable=False), lambda: Dense(9, "tanh")),
+    "constrained": updated_by(optimizers.Adam, lambda: Dense(9, "relu", kernel_constraint="non_neg")),
+}
+
+
+def step_by_step_and_in_long_runs(make):
+    """How far models differ: where each step is a run of its own, it begins with new copies of the weights."""
+    runs = []
+    for callbacks in ([], [EachBatch()]):
+        model = make()
+        model.fit(X, TARGETS, batch_size=16, epochs=2, verbose=0, callbacks=callbacks)
+        runs.append(model)
+    return distance(*runs)
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_updates_write_what_the_next_step_reads(gpu, half, name):
+    assert step_by_step_and_in_long_runs(UPDATES[name]) == 0
+
+
+def test_weights_that_were_set_between_runs_are_read(gpu, half):
+    model = UPDATES["Adam"]()
+    model.fit(X, TARGETS, batch_size=16, verbose=0)
+    other = UPDATES["Adam"]()
+    model.set_weights(other.get_weights())
+    assert np.array_equal(model.predict(X), other.predict(X))
+    assert model.evaluate(X, TARGETS, verbose=0) == other.evaluate(X, TARGETS, verbose=0)
+
+
 # The scale of the loss
 
 
@@ -335,6 +405,10 @@ def test_explain_shows_it(gpu, half):
     assert row.kept_in == half
     assert {"bfloat16": "(B,33) bf16", "float16": "(B,33) f16"}[half] in str(explained)
     assert row.floor > 0
-    (shadow,) = [segment for segment in explained.memory if segment.name == half]
-    assert [v.name for v in shadow.values] == ["weights"]
-    assert shadow.bytes >= shadow.peak >= 2 * (12 * 33 + 33 + 33 * 5)
+    shadows = {segment.name: segment for segment in explained.memory if segment.name.startswith(half)}
+    assert {name: [v.name for v in segment.values] for name, segment in shadows.items()} == {
+        f"{half} params": ["weights"],
+        f"{half} data": ["batch"],
+    }
+    weights = shadows[f"{half} params"]
+    assert weights.bytes >= weights.peak >= 2 * (12 * 33 + 33 + 33 * 5)

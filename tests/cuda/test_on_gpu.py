@@ -14,7 +14,14 @@ from ..engine.op_cases import agree, drawn
 from .emulation.device import HALVES
 from .fragments import EXTENTS, expected, found, integers, one_hot
 from .test_cuda_ops import compare
-from .test_half import POLICIES, STACKS, agrees_with_the_reference, far
+from .test_half import (
+    POLICIES,
+    STACKS,
+    UPDATES,
+    agrees_with_the_reference,
+    far,
+    step_by_step_and_in_long_runs,
+)
 from .test_narrow import CROSS_ENTROPY, assert_step_agrees, network, problem, stages
 from .test_training import CASES, LABELS, TARGETS, X, assert_agrees_with_the_cpu, classifier, distance, fitted
 
@@ -190,6 +197,13 @@ def test_half_precision_is_equal_bit_for_bit_from_run_to_run(policy_of, policy):
     policy_of(policy)
     make = lambda: classifier(dropout=0.3)  # noqa: E731
     assert distance(fitted(make, LABELS)[0], fitted(make, LABELS)[0]) == 0
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", UPDATES)
+def test_updates_write_what_the_next_step_reads(policy_of, policy, name):
+    policy_of(policy)
+    assert step_by_step_and_in_long_runs(UPDATES[name]) == 0
 
 
 def test_overflows_are_skipped_without_the_host(policy_of):

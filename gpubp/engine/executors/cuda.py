@@ -70,6 +70,7 @@ class CUDA:
         self.slots = slots(program)
         self.context = device.alloc(8 * (SEGMENTS + 2 * len(self.slots))).view(np.int64)
         self.tables: dict[Any, Table] = {}
+        self._begin: list[Callable[[], None]] | None = None
 
     def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
         """Runs `steps` batches of `rows` rows; how many were done. Raises Stopped after a failure.
@@ -79,7 +80,9 @@ class CUDA:
         """
         self.memory.set_rows(rows)
         self._set_context()
-        table = self._table(rows, parts)
+        for work in self._first():
+            work()
+        table = self._table(rows, parts or self.program.step)
         self._queue(table, steps)
         words = self.device.download(self.context)
         done = int(words[DONE])
@@ -90,7 +93,8 @@ class CUDA:
 
     def prepare(self, rows: int, parts: tuple[str, ...] | None = None):
         """Compiles what `run` with the same arguments runs, if that has not been done."""
-        self._table(rows, parts)
+        self._first()
+        self._table(rows, parts or self.program.step)
 
     def seconds(self, rows: int, stretch: range, times: int) -> float:
         """The mean duration of a stretch of the program's instructions, run `times` times on one batch of `rows` rows.
@@ -158,6 +162,14 @@ class CUDA:
             del self.tables[next(iter(self.tables))]  # the one that has not been used for longest
         self.tables[key] = table
         return table
+
+    def _first(self) -> list[Callable[[], None]]:
+        """What a run begins with, which does not depend on the rows."""
+        if self._begin is None:
+            first = (self.program.first,) if self.program.first else ()
+            groups, _ = lowered(self.program, 1, first)
+            self._begin = self._bound([(call, False) for call in chain(*groups[:-1])], 1)
+        return self._begin
 
     def _bind(self, rows: int, parts) -> Table:
         """The table for a number of rows: extents change with it, places do not."""

@@ -73,7 +73,11 @@ def slots(program: Program) -> dict[str, int]:
 def lowered(
     program: Program, rows: int, parts: tuple[str, ...] | None, on_chip: int = 0
 ) -> tuple[list[list[Call | Product]], list[str]]:
-    """What a step of `rows` rows queues: the calls of each instruction, and at last of its end; and their names."""
+    """What a step of `rows` rows queues: the calls of each instruction, and at last of its end; and their names.
+
+    Arguments:
+        parts: the names of those that run. Default None, all of the program.
+    """
     lowering = Lowering(rows, slots(program), on_chip)
     calls: list[list[Call | Product]] = []
     names: list[str] = []

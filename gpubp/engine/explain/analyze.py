@@ -35,7 +35,8 @@ def analysis(program: Program, rows: int, store=None) -> tuple[list[float], floa
         shortest(executor, rows, range(k, k + 1), RUNS_IN_PLACE if _in_place(*code[k], rows) else MOST_RUNS)
         for k in range(len(code))
     ]
-    return alone, shortest(executor, rows, range(len(code)), RUNS_IN_PLACE, STEP_SECONDS)
+    first = sum(part.name == program.first for part, _ in code)
+    return alone, shortest(executor, rows, range(first, len(code)), RUNS_IN_PLACE, STEP_SECONDS)
 
 
 def _callers(program) -> dict[str, Operand]:

@@ -70,7 +70,8 @@ def _lasting(program, rows, segment, size, known) -> Segment:
     }
     for part in program.parts:
         copied = [place for place in part.places.values() if place.segment == segment and place.half]
-        found |= {0: Value("weights", 0, max(p.offset + p.bytes(rows) for p in copied))} if copied else {}
+        label = "weights" if segment.endswith(PARAMS) else "batch"
+        found |= {0: Value(label, 0, max(p.offset + p.bytes(rows) for p in copied))} if copied else {}
         for place, symbol in part.assigned:
             if place.segment == segment and not _covered(place.offset, found.values()):
                 found[place.offset] = Value(_label(symbol), place.offset, place.bytes(rows))
