@@ -7,12 +7,13 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 from pathlib import Path
+
+from gpubp.backend.locks import ProcessLock
 
 logger = logging.getLogger(__name__)
 
-_lock = threading.Lock()
+_lock = ProcessLock()
 _refused: set[Path] = set()
 
 

@@ -1,8 +1,8 @@
-"""The CPU as a device: NumPy arrays, and threads of BLAS."""
+"""The CPU as a device: NumPy arrays."""
 
 import numpy as np
 
-from gpubp.backend.threads import blas_threads
+from gpubp.backend.threads import team_size
 
 
 class CPUDevice:
@@ -16,8 +16,8 @@ class CPUDevice:
 
     @property
     def setting(self) -> str:
-        """Its name with the number of BLAS's threads, on which its speed depends."""
-        return f"{self.name}, BLAS threads: {blas_threads()}"
+        """Its name with the number of threads that may share a step, on which its speed depends."""
+        return f"{self.name}, threads: {team_size()}"
 
     def alloc(self, nbytes: int) -> np.ndarray:
         raw = np.zeros(max(nbytes, 1) + self.align, np.uint8)

@@ -15,7 +15,7 @@ class _Worker:
 
     def __init__(self):
         self.calls: SimpleQueue[Call] = SimpleQueue()
-        # A daemon, so that waiting keeps no process alive, and those that compute after the main thread's end have it.
+        # A daemon: a waiting thread keeps no process alive, and others can still use it when the main thread has ended.
         threading.Thread(target=self._work, name="gpubp", daemon=True).start()
 
     def _work(self):
@@ -64,7 +64,7 @@ class Team:
             cancel()
             raise
         finally:
-            _wait_for(workers)
+            _wait_for(workers, cancel)
 
     def _grown_to(self, size: int) -> bool:
         while len(self.workers) < size:
@@ -75,14 +75,18 @@ class Team:
         return True
 
 
-def _wait_for(workers: list[_Worker]):
+def _wait_for(workers: list[_Worker], cancel: Call):
     """Until these have done what they were given, whatever interrupts: they work on memory that others would free."""
-    ends = [threading.Event() for _ in workers]
-    for worker, end in zip(workers, ends, strict=True):
-        worker.calls.put(end.set)
+    ends: list[threading.Event] = []
     interruption = None
-    while not all(end.is_set() for end in ends):
+    while len(ends) < len(workers) or not all(end.is_set() for end in ends):
         try:
+            if interruption:
+                cancel()
+            for worker in workers[len(ends) :]:
+                end = threading.Event()
+                worker.calls.put(end.set)
+                ends.append(end)
             for end in ends:
                 end.wait()
         except BaseException as error:

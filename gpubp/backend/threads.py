@@ -43,11 +43,11 @@ def pools() -> list[dict]:
 
 @functools.cache
 def _training_blas() -> list:
-    """The libraries that compute training's products: those that SciPy brings; where it brings none, all there are."""
+    """The libraries that compute training's products: those in SciPy's folders; where there are none, all."""
     import threadpoolctl
 
     found = [c for c in threadpoolctl.ThreadpoolController().lib_controllers if c.user_api == "blas"]
-    return [c for c in found if "scipy" in (c.filepath or "")] or found
+    return [c for c in found if any(f.startswith("scipy") for f in Path(c.filepath or "").parts[:-1])] or found
 
 
 class _OneThread:
@@ -55,18 +55,17 @@ class _OneThread:
 
     def __init__(self):
         self.lock, self.inside = ProcessLock(), 0
-        self.before: list[tuple[Any, int]] = []  # the libraries that had several threads, and how many
+        self.before: dict[int, tuple[Any, int]] = {}  # the libraries that had several threads, and how many
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._lift)
 
     def __enter__(self):
         with self.lock:
             self.inside += 1
-            if self.inside == 1:
-                counts = [(library, library.get_num_threads()) for library in _training_blas()]
-                self.before = [(library, n) for library, n in counts if n and n > 1]
-                for library, _ in self.before:
-                    library.set_num_threads(1)
+            for library in _training_blas():
+                if (n := library.get_num_threads() or 1) > 1:
+                    self.before[id(library)] = library, n
+                    _set_threads(library, 1)
 
     def __exit__(self, *_):
         with self.lock:
@@ -76,15 +75,20 @@ class _OneThread:
 
     def _lift(self):
         """Also what a forked child does, in which no run goes on."""
-        for library, n in self.before:
-            library.set_num_threads(n)
-        self.before, self.inside = [], 0
+        for library, n in self.before.values():
+            _set_threads(library, n)
+        self.before, self.inside = {}, 0
 
     def threads(self) -> int:
-        """Of what is limited the threads from before."""
+        """Those of the libraries: if they are limited, as many as they had."""
         with self.lock:
-            counts = [n for _, n in self.before] or [library.get_num_threads() or 1 for library in _training_blas()]
-            return max(counts, default=1)
+            had = [n for _, n in self.before.values()]
+            return max(had or [library.get_num_threads() or 1 for library in _training_blas()], default=1)
+
+
+def _set_threads(library, n: int):
+    """Whoever asks: since its version 3.8, threadpoolctl heeds one thread of the process alone."""
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(n)
 
 
 ONE_BLAS_THREAD = _OneThread()
@@ -128,16 +132,18 @@ def places(count: int) -> list[Callable[[], None]]:
     They may be moved later. Nothing is done where the system does not tell on which processor a thread is.
     """
     here, mine = _processor(), _mine()
-    free = [core[0] for core in cores(mine) if here not in core]
+    every = cores(mine)
+    own = next((k for k, core in enumerate(every) if here in core), 0)
+    free = [core[0] for core in every[own + 1 :] + every[:own]]
     if here is None or not free:
         return [lambda: None] * count
     return [functools.partial(_move, free[k % len(free)], mine) for k in range(count)]
 
 
 def _move(processor: int, allowed: frozenset[int]):
-    with suppress(OSError):
-        os.sched_setaffinity(0, {processor})
-        os.sched_setaffinity(0, allowed)
+    for numbers in ({processor}, allowed):
+        with suppress(OSError):
+            os.sched_setaffinity(0, numbers)
 
 
 def _processor() -> int | None:
@@ -154,8 +160,3 @@ def _system() -> ctypes.CDLL | None:
 @functools.cache
 def _quota() -> float | None:
     return quota()
-
-
-def blas_threads() -> int:
-    """The threads of the matrix products: of the BLAS libraries' pools the largest."""
-    return max((pool["num_threads"] for pool in pools() if pool["user_api"] == "blas"), default=1)

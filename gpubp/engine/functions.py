@@ -3,7 +3,7 @@
 import functools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -110,28 +110,39 @@ def compile(function: Callable, executor: str = "auto") -> Callable:
 
 @dataclass
 class Compiled:
-    """A program that maps arrays to arrays."""
+    """A program that maps arrays to arrays.
 
-    program: Program
-    executor: Any
+    Who calls while another thread is at it, or while a signal has interrupted this one, has an executor made for it.
+    """
+
+    make: Callable[[], Any]
     outputs: list[Operand]
-    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self):
+        self.lock, self.executor = threading.Lock(), self.make()
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        device = self.executor.memory.device
+        if not self.lock.acquire(blocking=False):
+            return self._computed(self.make(), arrays)
+        try:
+            return self._computed(self.executor, arrays)
+        finally:
+            self.lock.release()
+
+    def _computed(self, executor, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        device, memory = executor.memory.device, executor.memory
         shapes = [at(place.shape, 1) for place in self.outputs]
         empty = [np.empty(shape, place.dtype) for shape, place in zip(shapes, self.outputs, strict=True)]
         results = [device.upload(array).reshape(array.shape) for array in empty]
         names = [f"argument{k}" for k in range(len(arrays))]
         inputs = {n: np.ascontiguousarray(a) for n, a in zip(names, arrays, strict=True)}
-        with self.lock:
-            self.executor.memory.bind(**inputs, **{p.segment: r for p, r in zip(self.outputs, results, strict=True)})
-            try:
-                self.executor.run(1, 1)
-            except Stopped as stopped:
-                raise failure(self.executor, 1, "while a function was computed") from stopped
-            finally:
-                self.executor.memory.release()
+        memory.bind(**inputs, **{p.segment: r for p, r in zip(self.outputs, results, strict=True)})
+        try:
+            executor.run(1, 1)
+        except Stopped as stopped:
+            raise failure(executor, 1, "while a function was computed") from stopped
+        finally:
+            memory.release()
         return [device.download(r) for r in results]
 
 
@@ -205,4 +216,4 @@ def _plan(outputs, executor) -> Compiled:
     places = [Operand(f"result{k}", 0, s.dtype, s.dims) for k, s in enumerate(outputs)]
     wanted = [(p, s) for p, s in zip(places, outputs, strict=True) if size(s.dims)]
     program = Program([plan("compute", wanted, layout)], layout)
-    return Compiled(program, executor_class(executor, device)(program, device), places)
+    return Compiled(functools.partial(executor_class(executor, device), program, device), places)

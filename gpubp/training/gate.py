@@ -26,7 +26,7 @@ class Gate:
     """Readers together, a writer alone. The thread of a writer may come in again, as either."""
 
     def __init__(self):
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # a signal may interrupt its holder, and whoever answers it predict
         self._turn = threading.Condition(self._mutex)
         self._readers, self._writer, self._depth, self._waiting = 0, None, 0, 0
 

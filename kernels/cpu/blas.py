@@ -11,7 +11,7 @@ from pathlib import Path
 from gpubp.backend.locks import ProcessLock
 
 MODULE = "scipy.linalg.cython_blas"
-_LOCK = ProcessLock()  # nobody finds a module that is half imported
+_LOCK = ProcessLock()  # the second thread waits until the module is imported
 
 
 def address(name: str) -> int:

@@ -22,7 +22,7 @@ def run(context, arguments):
             if r == args[layout.GUARD] and _verdict(ctx, args) != layout.OK:
                 return
             call(table[starts[r] + layout.KERNEL], context, args[layout.TABLE] + 8 * starts[r])
-        # A thread with no rows from the guard on meets those that have some.
+        # The meeting at the guard, for a thread with no rows behind it; then that at the end of the step.
         if args[layout.GUARD] == args[layout.ROWS] and _verdict(ctx, args) != layout.OK:
             return
         if _verdict(ctx, args) != layout.OK:

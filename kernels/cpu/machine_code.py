@@ -50,11 +50,11 @@ def write(path: Path, code: bytes):
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        _warn(path.parent, str(error))
+        _warn(path.parent, error.strerror)
 
 
 @cache
-def _warn(folder: Path, error: str):
+def _warn(folder: Path, error: str | None):
     """Once a process: what can't be kept is compiled again by the next one."""
     LOGGER.warning("compiled kernels cannot be kept in %s: %s", folder, error)
 

@@ -26,7 +26,7 @@ def meet(place, threads, status):
     while atomic_load(place + WORD * ROUND) == turn:
         looked += 1
         if atomic_load(place + WORD * CANCELLED) and atomic_load(place + WORD * ROUND) == turn:
-            return CANCELLED
+            return CANCELLED  # not a status, but not OK either
         if looked > PATIENCE:
             give_way()
         else:
@@ -36,5 +36,5 @@ def meet(place, threads, status):
 
 @jit
 def meeting(ctx, row, place, threads):
-    """The kernel between two instructions of which one is shared. It is the end of a step that asks for the verdict."""
+    """The kernel between two instructions of which one is shared. The verdict is asked for elsewhere."""
     meet(place, threads, OK)

@@ -13,25 +13,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from gpubp.kernels.cpu import rule
 from gpubp.kernels.cpu.flags import inlined
 from gpubp.kernels.cpu.intrinsics import allocate, release
-from gpubp.kernels.cpu.processor import VECTOR, WIDE_VECTORS
+from gpubp.kernels.cpu.processor import VECTOR
 from gpubp.kernels.cpu.vectors import I64, Vectors
 
 HEIGHTS = 14, 12, 8, 6  # rows of a tile of one vector, of two, of three, of four
-LARGE, LARGE_TURNED = 1 << 30, 1 << 27  # multiplications beyond which BLAS's copies pay; the latter if A is transposed
-FAR = 4096  # bytes between rows of B from which they fall onto the same few lines of the cache
-
-
-@inlined
-def suits(size, m, n, k, ldb, ta, tb):
-    """Whether a product is computed faster here than by BLAS.
-
-    size: bytes of an element. m, n, k: rows and columns of the result, and what is summed over.
-    ldb: elements of a row of B as it is stored. ta, tb: whether a factor is stored as its transpose.
-    """
-    small = 0 < m * n * k <= (LARGE_TURNED if ta else LARGE)
-    return WIDE_VECTORS and small and 2 * n * size >= VECTOR and (tb or ldb * size < FAR)
+suits = inlined(rule.suits)
 
 
 def _constant(value: int):

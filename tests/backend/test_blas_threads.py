@@ -1,6 +1,8 @@
-"""Small products run on one thread, and what others have set for their own is put back."""
+"""BLAS runs on one thread where it is gpubp that shares a step, and what others have set for their own is put back."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -36,17 +38,16 @@ def trained(width):
     model.fit(np.zeros((64, width), np.float32), np.zeros((64, 2)), batch_size=64, verbose=0)
 
 
-def test_a_small_net_trains_on_one(library):
-    trained(16)
-    assert set(library.told) == {1, 4}
-    assert library.threads == 4
-
-
-def test_a_large_net_trains_on_one_too(library):
-    """It is gpubp that shares its products."""
+def test_a_large_net_trains_on_one(library):
     trained(1024)
     assert set(library.told) == {1, 4}
     assert library.threads == 4
+
+
+def test_where_products_are_small_nothing_is_set(library):
+    """BLAS takes one thread by itself."""
+    trained(16)
+    assert library.told == []
 
 
 def test_they_come_back_after_an_error(library):
@@ -78,3 +79,26 @@ def test_a_forked_child_is_not_limited(library):
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 4
         assert library.threads == 1
+
+
+def test_every_thread_is_heeded():
+    """By the library itself: threadpoolctl, left to itself, heeds the first thread that asks."""
+    script = """
+import threading
+import numpy as np, gpubp
+from gpubp.backend import threads
+from gpubp.kernels.cpu import blas
+blas.address("sgemm")
+counts = lambda: {library.get_num_threads() for library in threads._training_blas()}
+def limited():
+    with threads.ONE_BLAS_THREAD:
+        print(*counts())
+for run in (limited, lambda: [t.start() or t.join() for t in [threading.Thread(target=limited)]]):
+    run()
+    print(*counts())
+"""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    several = done.stdout.split()[1]
+    assert done.stdout.split() == ["1", several, "1", several]
+    assert int(several) == min(2, threads.processors())

@@ -93,7 +93,7 @@ def of_ops() -> dict[str, Call]:
             return [op(*(next(left) for _ in inputs), **attrs) for op, inputs, attrs in calls]
 
         compiled, *_ = functions._record(function, [a for _, inputs, _ in calls for a in inputs], "auto")
-        found |= of_program(compiled.program, 1)
+        found |= of_program(compiled.executor.program, 1)
     return found
 
 

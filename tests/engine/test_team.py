@@ -96,6 +96,47 @@ def test_where_the_team_is_busy_one_thread_computes_the_same(large, monkeypatch)
     assert np.array_equal(alone.predict(LARGE[0], verbose=0), together.predict(LARGE[0], verbose=0))
 
 
+@pytest.mark.parametrize("size", [2, 3])
+def test_regions_of_few_columns_come_in_the_same_shares(monkeypatch, size):
+    """They compute several rows at once; which rows are left over depends on where a share begins."""
+    monkeypatch.setattr(cpu, "team_size", lambda: size)
+    monkeypatch.setattr(cpu, "BEGINNING", -np.inf)
+    model = Sequential([Input((3,)), layers.Rescaling(1.1), layers.BatchNormalization(), layers.Activation("softmax")])
+    x = RNG.standard_normal((40007, 3), np.float32)
+    together = model.predict(x, batch_size=len(x), verbose=0)
+    monkeypatch.setattr(team.TEAM, "run", lambda calls, cancel: False)
+    assert np.array_equal(model.predict(x, batch_size=len(x), verbose=0), together)
+
+
+def test_single_batches_are_computed_as_others(large):
+    """`predict_on_batch` and `train_on_batch` have a way of their own from the second call on."""
+    x, labels = LARGE[0][:37], LARGE[1][:37]
+    models = [broad(1100, "sgd") for _ in range(2)]
+    for _ in range(3):
+        models[0].train_on_batch(x, labels)
+    models[1].fit(x, labels, batch_size=37, epochs=3, shuffle=False, verbose=0)
+    assert equal(*models)
+    found = [models[0].predict_on_batch(x) for _ in range(3)]
+    assert all(np.array_equal(y, models[1].predict(x, batch_size=37, verbose=0)) for y in found)
+
+
+def test_a_function_can_be_called_while_it_computes():
+    """Such as by who answers a signal."""
+    script = """
+import signal
+f = gpubp.compile(lambda x: ops.matmul(x, x))
+x = RNG.standard_normal((1500, 1500), np.float32)
+y = f(x)
+def answer(*_):
+    print(np.array_equal(f(x), y))
+signal.signal(signal.SIGALRM, answer)
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+while signal.getitimer(signal.ITIMER_REAL)[0]:
+    f(x)
+"""
+    assert in_a_process(script) == ["True"]
+
+
 def test_the_length_of_runs_changes_nothing(large, monkeypatch):
     """Long runs are shared and short ones are not; how long they are is a matter of time, and of callbacks."""
     shared, run = [], team.TEAM.run
@@ -170,7 +211,7 @@ def test_where_no_threads_can_be_had_one_computes(large, monkeypatch):
     team.TEAM.forget()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refused)
-        model.fit(*LARGE, batch_size=500, verbose=0, shuffle=True)
+        model.fit(*LARGE, batch_size=500, verbose=0)
     assert equal(model, expected)
     model.fit(*LARGE, batch_size=500, verbose=0)
     assert len(team.TEAM.workers) == 1
@@ -285,7 +326,7 @@ def test_threads_of_a_team_begin_beside_each_other(monkeypatch):
     monkeypatch.setattr(os, "sched_setaffinity", lambda thread, numbers: moved.append((thread, set(numbers))))
     for place in threads.places(4):
         place()
-    assert moved == [(0, x) for n in (0, 2, 3, 0) for x in ({n}, set(mine))]
+    assert moved == [(0, x) for n in (2, 3, 0, 2) for x in ({n}, set(mine))]
 
 
 @pytest.mark.parametrize(("here", "groups"), [(None, [(0,), (1,)]), (0, [(0, 1)])], ids=["not told", "one core"])

@@ -1,8 +1,8 @@
 """The CPU executor: a table of rows for each number of rows of the batch, run by one compiled call for many steps.
 
 Where a run is worth it, several threads run it together: each has rows of its own, with its shares of the instructions,
-and they meet between instructions of which one is shared. Products come in the same shares where one thread computes
-them all, so that the result depends neither on how long a run is nor on who else computes.
+and they meet between instructions of which one is shared. Else one thread computes the same shares one after the other,
+so that the result depends neither on how long a run is nor on who else computes.
 """
 
 import ctypes
@@ -27,6 +27,7 @@ from gpubp.kernels.description import Array, Written
 from gpubp.ops.philox import SORT_LIMIT
 
 BEGINNING = 200_000  # nanoseconds that it takes, roughly, to have threads begin: others are not worth it
+MANY = 1 << 40  # steps: more than any run has
 MEETING = Written((), "meeting.meeting", options=2)
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 RUN = """
@@ -68,6 +69,13 @@ class Task:
     first: list[int]  # of each instruction its first row, if it had one; and how many rows there are
 
 
+def _shares(one: Lowered, divided: Division | None) -> list[Lowered]:
+    """All that is to be done for an instruction."""
+    if divided is None:
+        return [one]
+    return [*divided.parts, *([divided.after] if divided.after else [])]
+
+
 def _laid_out(rows: list[list[list[int]]]) -> Task:
     """A task from the rows of each instruction."""
     every = [row for some in rows for row in some]
@@ -85,8 +93,9 @@ class Table:
     guard: int  # the first instruction that does not run after a failure
     moves: np.ndarray  # pairs of a position in the context and the bytes that it advances a step
     instructions: list[Instruction]
-    divided: int  # instructions that threads share, or would
+    divided: int  # instructions that come in shares
     divisible: float  # the nanoseconds that these take one thread, roughly
+    blas: bool  # whether BLAS might take several threads for a product
 
 
 class CPU:
@@ -138,15 +147,15 @@ class CPU:
         self.memory.set_rows(rows)
         table, buffers = self._table(rows, None), dict(self.memory.buffers)
         every, none = range(len(table.instructions)), table.moves[:0]
-        if self._together(table, 1):
+        if self._together(table, 1) or table.blas:
             return lambda kept=buffers: self._call(table, every, table.guard, none, 1)[0] == 1
         self._begin()
-        arguments = self._arguments(table, table.lone, every, table.guard, none, 1, 1)
-        run, status, context, places = self._run, self.context, self.context.ctypes.data, arguments.ctypes.data
+        given = self._arguments(table, table.lone, every, table.guard, none, 1, 1)
+        run, status, context, arguments = self._run, self.context, self.context.ctypes.data, given.ctypes.data
 
-        def again(kept=(table, arguments, buffers)):  # which the addresses are of
+        def again(kept=(table, given, buffers)):  # which the addresses are of
             status[layout.STATUS] = layout.OK
-            run(context, places)
+            run(context, arguments)
             return status[layout.STATUS] == layout.OK
 
         return again
@@ -163,7 +172,7 @@ class CPU:
         """
         self.memory.set_rows(rows)
         table = self._table(rows, None)
-        done, taken = self._call(table, stretch, -1, table.moves[:0], times)
+        done, taken = self._call(table, stretch, -1, table.moves[:0], times, together=self._together(table, MANY))
         return taken / (done + int(self.context[layout.STATUS] != layout.OK))
 
     def order(self, n: int, seed: int, epoch: int) -> np.ndarray:
@@ -187,17 +196,22 @@ class CPU:
         saved = table.divisible * (1 - 1 / threads) - 2 * MEETING_TIME * table.divided
         return threads > 1 and saved * steps > BEGINNING
 
-    def _call(self, table: Table, stretch: range, guard: int, moves: np.ndarray, steps: int) -> tuple[int, float]:
-        """Runs a stretch of the table's instructions `steps` times; how often it did, and the seconds that it took."""
+    def _call(self, table, stretch: range, guard: int, moves, steps: int, together=None) -> tuple[int, float]:
+        """Runs a stretch of the table's instructions `steps` times; how often it did, and the seconds that it took.
+
+        `together` says whether threads share it. Default None: if so many steps are worth it.
+        """
         self._begin()
 
         def arguments(tasks):
             return [self._arguments(table, task, stretch, guard, moves, steps, len(tasks)) for task in tasks]
 
+        if together is None:
+            together = self._together(table, steps)
         start = time.perf_counter()
-        with ONE_BLAS_THREAD if self.own_products or self._small else nullcontext():
+        with ONE_BLAS_THREAD if (table.blas if self.own_products else self._small) else nullcontext():
             given = arguments(table.tasks)
-            if not self._together(table, steps) or not self._run_together(given):
+            if not together or not self._run_together(given):
                 given = arguments([table.lone])
                 self._run_on(self.context, given[0])
         return int(given[0][layout.DONE]), time.perf_counter() - start
@@ -255,6 +269,7 @@ class CPU:
         before = [part.name for part in takewhile(lambda part: part.name != self.program.guard, self.program.parts)]
         divisions = [division(one, threads) for one in lowered]
         made = list(zip(range(len(lowered)), lowered, texts, divisions, strict=True))
+        every = [x for _, one, _, divided in made for x in _shares(one, divided)]
         lone = self._lone(made)
         shared = threads > 1 and any(divisions)
         return Table(
@@ -267,16 +282,12 @@ class CPU:
             instructions=[i for _, i in instructions],
             divided=sum(d is not None for d in divisions),
             divisible=sum(d.nanoseconds for d in divisions if d),
+            blas=any(map(products.by_threads, every)),
         )
 
     def _lone(self, made) -> Task:
-        """What a thread does that is alone: products in the shares in which several would compute them."""
-
-        def shares(one, divided):
-            product = getattr(one.kernel, "function", "").startswith("gemm.")
-            return divided.parts if divided and product else [one]
-
-        return _laid_out([[self._row(x, text, k) for x in shares(one, d)] for k, one, text, d in made])
+        """What a thread does that is alone: all shares, one after the other."""
+        return _laid_out([[self._row(x, text, k) for x in _shares(one, d)] for k, one, text, d in made])
 
     def _task(self, thread: int, made, threads: int) -> Task:
         """What one of several threads does: its shares, and if it is the first, what is not shared."""

@@ -1,15 +1,18 @@
 """Which kernel computes a product on the CPU."""
 
+import struct
 from dataclasses import replace
 from math import prod
 
 from gpubp.engine.executors.lower import Lowered
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
+from gpubp.kernels.cpu.rule import suits
 from gpubp.ops.registry import REGISTRY
 from gpubp.ops.shapes import at
 
 SINGLE = 1 << 24  # multiplications up to which a product by BLAS has one thread: others would take longer to wake
+ONE_THREAD = 1 << 18  # multiplications up to which OpenBLAS itself takes one thread
 SMALL = 128  # products of at most so many multiplications take longer to hand over than to compute
 WIDE = 64  # columns from which one row is multiplied faster here than by BLAS, which packs the other matrix first
 
@@ -32,6 +35,19 @@ def suited(one: Lowered) -> Lowered:
 def _by(one: Lowered, name: str, options: tuple[int, ...]) -> Lowered:
     function = one.kernel.function.replace("gemm.gemm", f"gemm.{name}")
     return replace(one, kernel=replace(one.kernel, function=function, options=len(options)), options=options)
+
+
+def by_threads(one: Lowered) -> bool:
+    """Whether BLAS computes it, as `gemm.gemm` decides where products may be our own, and perhaps on several threads.
+
+    Source: OpenBLAS, interface/gemm.c (GEMM_MULTITHREAD_THRESHOLD).
+    """
+    if getattr(one.kernel, "function", "") not in ("gemm.gemm", "gemm.gemm_bias"):
+        return False
+    m, n, k, _, ldb, _, ta, tb, *scales = one.options[:10]
+    plain = [struct.unpack("d", struct.pack("q", bits))[0] for bits in scales] in ([1, 0], [1, 1])
+    tiles = plain and suits(one.operands[0][0].dtype.itemsize, m, n, k, ldb, ta, tb)
+    return m * n * k > ONE_THREAD and not tiles
 
 
 def of(program: Program) -> list[Instruction]:

@@ -3,8 +3,8 @@
 A share is the same kernel on the same arrays, from another place on and with smaller extents. What does not divide so
 easily is the first thread's alone, as is what takes no longer than threads take to meet. Where there are columns enough
 these are divided, of products as of regions: then each thread finds in its processor's cache what it has computed, and
-a sum over the rows is one thread's. Each element is computed as by one thread, except that BLAS adds up the products of
-a share in an order of its own: so products come in shares wherever threads may share them, even if one computes all.
+a sum over the rows is one thread's. A share may round otherwise than the whole: BLAS adds up its products in an order
+of its own, and what is left of a loop over vectors is computed one by one. So whoever computes, it is by shares.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from gpubp.engine.executors.lower import Lowered
 from gpubp.kernels.cpu.narrow import WIDEST
 from gpubp.kernels.description import AFTER, COLUMN, IN_ROW, Compute, Loop, Reduce
 
-# Nanoseconds that it takes threads to meet, roughly: one where each has a processor for itself, more where others keep
-# the processors busy and who meets waits for who is not there.
+# Nanoseconds that it takes threads to meet, roughly: a third of it where each has a processor for itself, more where
+# others keep the processors busy and who meets waits for who is not there.
 MEETING_TIME = 3000
 WORTH = 10_000  # nanoseconds of one thread's work, from which threads share an instruction
 MULTIPLICATIONS, ELEMENTS = 100, 4  # that a thread computes in a nanosecond, roughly: of a product, of a region
