@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -41,9 +42,14 @@ def pools() -> list[dict]:
     return threadpoolctl.threadpool_info()
 
 
-@functools.cache
 def _training_blas() -> list:
     """The libraries that compute training's products: those in SciPy's folders; where there are none, all."""
+    return _libraries("scipy.linalg.cython_blas" in sys.modules)
+
+
+@functools.cache
+def _libraries(loaded: bool) -> list:
+    """Those that are there before and after SciPy's are `loaded`."""
     import threadpoolctl
 
     found = [c for c in threadpoolctl.ThreadpoolController().lib_controllers if c.user_api == "blas"]
