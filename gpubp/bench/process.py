@@ -12,12 +12,16 @@ from tempfile import TemporaryDirectory
 from gpubp.bench.case import Case
 
 ON_CPU = {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-TUNING = ("OPENBLAS_", "OMP_", "MKL_")  # what the caller has set; without it each library chooses its own kernels
+# What the caller has set: without it each library chooses its own kernels, and a checkout is compiled to bytecode once.
+TUNING = ("OPENBLAS_", "OMP_", "MKL_", "PYTHONDONTWRITEBYTECODE")
 CACHES = ("GPUBP_CACHE", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
 
 
 def environment(threads: int, cache: str | None = None) -> dict[str, str]:
-    """That of a contender: the caller's, but for what chooses kernels, threads and devices, and the caches if asked."""
+    """That of a contender: the caller's, but for what chooses kernels, threads and devices, and the caches if asked.
+
+    Bytecode is kept, as installed packages have it.
+    """
     pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     eigen = str(threads > 1).lower()
     xla = {"XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}"}
