@@ -187,7 +187,11 @@ class CPU:
         return arrays[0]
 
     def _table(self, rows: int, parts: tuple[str, ...] | None) -> Table:
-        key = (rows, parts, team_size() if self.own_products else 1)
+        """The table for as many threads as may share it now: one, where there is nothing to share."""
+        alone = self._bound(rows, parts, 1)
+        return self._bound(rows, parts, team_size()) if alone.divided and self.own_products else alone
+
+    def _bound(self, *key) -> Table:
         return self.tables.get(key) or self.tables.setdefault(key, self._bind(*key))
 
     def _together(self, table: Table, steps: int) -> bool:
@@ -210,8 +214,7 @@ class CPU:
             together = self._together(table, steps)
         start = time.perf_counter()
         with ONE_BLAS_THREAD if (table.blas if self.own_products else self._small) else nullcontext():
-            given = arguments(table.tasks)
-            if not together or not self._run_together(given):
+            if not together or not self._run_together(given := arguments(table.tasks)):
                 given = arguments([table.lone])
                 self._run_on(self.context, given[0])
         return int(given[0][layout.DONE]), time.perf_counter() - start
