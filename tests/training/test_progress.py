@@ -30,16 +30,16 @@ validation = (x, y) if "validate" in sys.argv else None
 
 class Batches:
     def __len__(self):
-        return 8
+        return 4
 
     def __getitem__(self, k):
-        return x[80 * k : 80 * k + 80], y[80 * k : 80 * k + 80]
+        return x[160 * k : 160 * k + 160], y[160 * k : 160 * k + 160]
 
 given = {"x": x, "y": y, "batch_size": 8}
 if "sequence" in sys.argv:
     given = {"x": Batches()}
 if "generator" in sys.argv:
-    given = {"x": (Batches()[k % 8] for k in range(24)), "steps_per_epoch": 8}
+    given = {"x": (Batches()[k % 4] for k in range(12)), "steps_per_epoch": 4}
 model.fit(**given, epochs=3, callbacks=[Slow()], validation_data=validation)
 print("after")
 """
@@ -59,8 +59,8 @@ what, verbose = sys.argv[1:]
 verbose = int(verbose) if verbose.isdigit() else verbose
 slow = LambdaCallback(on_test_batch_end=lambda batch, logs: time.sleep(0.1),
                       on_predict_batch_end=lambda batch, logs: time.sleep(0.1))
-batches = ((x[k : k + 80], y[k : k + 80]) for k in range(0, 640, 80))
-given = {"x": batches} if what.startswith("stream") else {"x": x, "batch_size": 80}
+batches = ((x[k : k + 160], y[k : k + 160]) for k in range(0, 640, 160))
+given = {"x": batches} if what.startswith("stream") else {"x": x, "batch_size": 160}
 given |= {"y": y} if what == "evaluate" else {}
 found = getattr(model, what.removeprefix("stream_"))(**given, verbose=verbose, callbacks=[slow])
 assert len(found) == (2 if what.endswith("evaluate") else 640)
