@@ -15,10 +15,15 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def processors() -> int:
-    """The processors that this process may run on: of those of the machine, what affinity leaves."""
+    """How many processors this process may run on: of those of the machine, what affinity leaves."""
+    return len(_mine())
+
+
+def _mine() -> frozenset[int]:
+    """Their numbers."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 def quota(root: Path = CGROUP) -> float | None:
@@ -123,12 +128,6 @@ def team_size() -> int:
     if allowed == 1:
         return 1
     return max(1, min(allowed, len(cores(_mine())), int(_quota() or allowed)))
-
-
-def _mine() -> frozenset[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(processors()))
 
 
 def places(count: int) -> list[Callable[[], None]]:

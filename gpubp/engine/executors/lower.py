@@ -1,5 +1,6 @@
 """Lowering: an instruction with its places becomes the description of a kernel, its operands and a few integers."""
 
+import struct
 from dataclasses import dataclass
 
 from gpubp.engine.epilogues import epilogue
@@ -17,6 +18,11 @@ class Lowered:
     kernel: d.Kernel
     operands: tuple[tuple[Operand, tuple[int, ...]], ...]
     options: tuple[int, ...]
+
+
+def as_float(bits: int) -> float:
+    """The float64 of these bits: options are integers."""
+    return struct.unpack("d", struct.pack("q", bits))[0]
 
 
 def lower(instruction: Instruction, places: dict, rows: int) -> Lowered:

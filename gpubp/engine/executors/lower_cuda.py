@@ -1,7 +1,6 @@
 """Lowering for CUDA: an instruction becomes launches of kernels, or a product that the library computes."""
 
 import hashlib
-import struct
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from gpubp.backend.device import Gemm
 from gpubp.engine.epilogues import epilogue
-from gpubp.engine.executors.lower import Lowered, lower
+from gpubp.engine.executors.lower import Lowered, as_float, lower
 from gpubp.engine.executors.lower_narrow import lower_chain
 from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.halves import HALVES
@@ -168,7 +167,7 @@ class Lowering:
         What outlives the step is computed in scratch memory first, and arrays of the caller are brought there.
         """
         m, n, k, lda, ldb, ldc, ta, tb, alpha, beta, count, sa, sb, sc = one.options
-        scales = _float(alpha), _float(beta)
+        scales = as_float(alpha), as_float(beta)
         first = one.operands[0][0]
         precision = first.half if first.half or precision in HALVES else precision
         shape = Gemm(m, n, k, lda, ldb, ldc, bool(ta), bool(tb), *scales, count, sa, sb, sc, precision)
@@ -235,10 +234,6 @@ def own_memory(calls) -> dict[str, int]:
             if isinstance(x, Operand) and x.segment in (SCRATCH, PARTIALS, COUNTERS):
                 sizes[x.segment] = max(sizes.get(x.segment, 0), x.offset + x.bytes(call.rows))
     return sizes
-
-
-def _float(bits: int) -> float:
-    return struct.unpack("d", struct.pack("q", bits))[0]
 
 
 def _copy(source_place: Operand, target: Operand, n: int) -> Lowered:

@@ -1,10 +1,9 @@
 """Which kernel computes a product on the CPU."""
 
-import struct
 from dataclasses import replace
 from math import prod
 
-from gpubp.engine.executors.lower import Lowered
+from gpubp.engine.executors.lower import Lowered, as_float
 from gpubp.engine.fuse import Instruction
 from gpubp.engine.program import Program
 from gpubp.kernels.cpu.rule import suits
@@ -45,7 +44,7 @@ def by_threads(one: Lowered) -> bool:
     if getattr(one.kernel, "function", "") not in ("gemm.gemm", "gemm.gemm_bias"):
         return False
     m, n, k, _, ldb, _, ta, tb, *scales = one.options[:10]
-    plain = [struct.unpack("d", struct.pack("q", bits))[0] for bits in scales] in ([1, 0], [1, 1])
+    plain = [as_float(bits) for bits in scales] in ([1, 0], [1, 1])
     tiles = plain and suits(one.operands[0][0].dtype.itemsize, m, n, k, ldb, ta, tb)
     return m * n * k > ONE_THREAD and not tiles
 

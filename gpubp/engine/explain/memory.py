@@ -68,9 +68,9 @@ def _lasting(program, rows, segment, size, known) -> Segment:
     found = {
         offset: Value(name, offset, place.bytes(rows)) for (s, offset), (name, place) in known.items() if s == segment
     }
+    label = "weights" if segment.endswith(PARAMS) else "batch"  # of copies in half precision
     for part in program.parts:
         copied = [place for place in part.places.values() if place.segment == segment and place.half]
-        label = "weights" if segment.endswith(PARAMS) else "batch"
         found |= {0: Value(label, 0, max(p.offset + p.bytes(rows) for p in copied))} if copied else {}
         for place, symbol in part.assigned:
             if place.segment == segment and not _covered(place.offset, found.values()):
