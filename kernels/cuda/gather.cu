@@ -1,14 +1,32 @@
 // Picks the rows of a batch.
 
+// N neighbours of a row by each thread; I counts them.
+template <int N, class I, class Source, class Index, class Out>
+__device__ void take_packs(i64* ctx, i64 row, Source source, Index index, Out out) {
+  const I across = I(out.dim[1] / N), count = I(out.dim[0]) * across;
+  for (I i = I(thread_number()); i < count; i += I(thread_count())) {
+    const I r = i / across, c = (i - r * across) * N;
+    const auto from = load<N>(&source(checked_index(ctx, row, index(r), source.dim[0]), c));
+    Pack<typename Out::element, N> to;
+#pragma unroll
+    for (int k = 0; k < N; k++) to.of[k] = typename Out::element(from.of[k]);
+    store(&out(r, c), to);
+  }
+}
+
+// Whether all rows begin where N neighbours can be read and written together.
+template <int N, class X>
+__device__ bool in_packs(X x) {
+  return x.dim[1] % N == 0 && u64(x.data) % sizeof(Pack<typename X::element, N>) == 0;
+}
+
 // out[r] = source[index[r]], converted to the type of `out`; the first row for an index that is out of range.
 template <class Source, class Index, class Out>
 __device__ void take_rows(i64* ctx, i64 row, Source source, Index index, Out out) {
-  const i64 columns = out.dim[1], count = out.dim[0] * columns;
-  for (i64 i = thread_number(); i < count; i += thread_count()) {
-    const i64 r = i / columns, c = i - r * columns;
-    const i64 picked = checked_index(ctx, row, index(r), source.dim[0]);
-    out.data[i] = typename Out::element(source(picked, c));
-  }
+  constexpr int N = 4;  // as AT_ONCE in launch.py
+  if (out.dim[0] * out.dim[1] >= 1ll << 31) take_packs<1, i64>(ctx, row, source, index, out);
+  else if (in_packs<N>(source) && in_packs<N>(out)) take_packs<N, u32>(ctx, row, source, index, out);
+  else take_packs<1, u32>(ctx, row, source, index, out);
 }
 
 // out[r] = row index[r] of a CSR matrix, converted to the type of `out`; entries out of range are left out. A warp a row.

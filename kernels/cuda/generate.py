@@ -5,6 +5,9 @@ rows, in passes as on the CPU. All else is a *tile* of rows and columns, a threa
 only after the last row is computed by the block that arrives last.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from gpubp.kernels.cuda import launch
 from gpubp.kernels.description import (
     AFTER,
@@ -39,24 +42,48 @@ TYPE = {
 HALVES = ("bfloat16", "float16")  # formats of memory: what is read of them is a float32
 ELEMENT = {"SCALAR": "0", "ROW": "c", "COLUMN": "r", "FULL": "r * columns + c"}
 COMBINE = {"sum": "Sum()", "max": "Max()", "min": "Min()"}
-HEAD = ["i64* ctx", "i64 stop", "i64 row"]
 
 
-def text(kernel: Kernel, name: str, extents: tuple[int, ...], moving: tuple[bool, ...]) -> str:
-    """The source of the kernel `name` for these extents; `moving` tells which arrays lie in segments of the caller."""
+@dataclass(frozen=True)
+class Text:
+    """A kernel without a name: its parameters beside the context, its statements, and how many blocks a multiprocessor
+    is to hold."""
+
+    parameters: tuple[str, ...]
+    body: tuple[str, ...]
+    at_once: int = 2
+
+    def named(self, name: str) -> str:
+        """The source of the kernel."""
+        bounds = f"__launch_bounds__({launch.BLOCK}, {self.at_once})"
+        head = f'extern "C" __global__ void {bounds} {name}({", ".join(["i64* ctx", *self.parameters])}) {{'
+        return "\n".join([head, *(f"  {line}" for line in self.body), "}", ""])
+
+
+def text(kernel: Kernel, extents: tuple[int, ...], moving: tuple[bool, ...]) -> Text:
+    """The text of a kernel for these extents; `moving` tells which arrays lie in segments of the caller."""
     if isinstance(kernel, Written):
-        return _wrapper(kernel, name, moving)
+        return _wrapper(kernel, moving)
     if isinstance(kernel, Nest):
-        return _nest(kernel, name, moving)
+        return _nest(kernel, moving)
     shape = _Team if launch.is_team(kernel) else _Tile
-    return shape(kernel, extents, moving).text(name)
+    return shape(kernel, extents, moving).text()
 
 
-def entry(name, parameters, body, at_once=2) -> str:
-    """The text of a kernel, of which a multiprocessor is to hold so many blocks."""
-    bounds = f"__launch_bounds__({launch.BLOCK}, {at_once})"
-    head = f'extern "C" __global__ void {bounds} {name}({", ".join([*HEAD, *parameters])}) {{'
-    return "\n".join([head, "  if (ctx[stop] != OK) return;", *(f"  {line}" for line in body), "}", ""])
+def entry(parameters, body, at_once=2) -> Text:
+    """The text of a kernel that does nothing once the word `stop` of the context tells of a failure."""
+    return Text(("i64 stop", "i64 row", *parameters), ("if (ctx[stop] != OK) return;", *body), at_once)
+
+
+def one_after_the_other(texts: Sequence[Text]) -> Text:
+    """One kernel whose threads do what those of each text do, with the parameters of all."""
+    parameters, body = [], []
+    for k, each in enumerate(texts):
+        own = [f"{p}_{k}" for p in each.parameters]
+        body += [f"[&]({', '.join(each.parameters)}) {{", *(f"  {line}" for line in each.body)]
+        body.append(f"}}({', '.join(p.split()[-1] for p in own)});")
+        parameters += own
+    return Text(tuple(parameters), tuple(body), max(each.at_once for each in texts))
 
 
 def parameters_of(arrays, moving, wanted=None):
@@ -74,7 +101,7 @@ def parameters_of(arrays, moving, wanted=None):
     return parameters, lines
 
 
-def _wrapper(kernel: Written, name, moving) -> str:
+def _wrapper(kernel: Written, moving) -> Text:
     """Finds the arrays and calls the function of the package."""
     parameters, lines = parameters_of(kernel.arrays, moving)
     for k, array in enumerate(kernel.arrays):
@@ -87,10 +114,10 @@ def _wrapper(kernel: Written, name, moving) -> str:
     options = [f"option{k}" for k in range(kernel.options)]
     arguments = ", ".join(["ctx", "row", *(f"x{k}" for k in range(len(kernel.arrays))), *options])
     lines.append(f"{kernel.function.split('.')[1]}({arguments});")
-    return entry(name, [*parameters, *(f"i64 {o}" for o in options)], lines)
+    return entry([*parameters, *(f"i64 {o}" for o in options)], lines)
 
 
-def _nest(kernel: Nest, name, moving) -> str:
+def _nest(kernel: Nest, moving) -> Text:
     """One thread an element of the result; indices along its dimensions are taken out of its number."""
     parameters, lines = parameters_of(kernel.arrays, moving)
     rank, out = kernel.arrays[-1].rank, len(kernel.arrays) - 1
@@ -101,7 +128,7 @@ def _nest(kernel: Nest, name, moving) -> str:
         lines.append(f"  const i64 i{d} = rest % n{d}; rest /= n{d};")
     values = [f"a{k}[{_offset(varies)}]" for k, varies in enumerate(kernel.loads)]
     lines += [f"  a{out}[i] = {_call(kernel.expression, values, kernel.dtype)};", "}"]
-    return entry(name, [*parameters, *(f"i64 {n}" for n in extents)], lines)
+    return entry([*parameters, *(f"i64 {n}" for n in extents)], lines)
 
 
 def _offset(varies) -> str:
@@ -154,14 +181,14 @@ class LoopText:
         self.within = {a.value for a in (*loop.loads, *loop.stores, *loop.spills) if a.kind in ("FULL", "ROW")}
         self.short = {a.value for a in (*loop.loads, *loop.stores) if loop.arrays[a.array].dtype in HALVES}
 
-    def text(self, name) -> str:
+    def text(self) -> Text:
         parameters, lines = parameters_of(self.loop.arrays, self.moving, launch.passed(self.loop))
         parameters += ["i64 n_rows", "i64 n_columns", "u8* scratch", "u8* partials", "u32* counters"]
         index = "int" if self.rows * self.columns < 1 << 30 else "i64"
         lines += [f"typedef {index} index;", "const index rows = n_rows, columns = n_columns;"]
         lines += self.loads("SCALAR") + self.steps(BEFORE)
         lines += [f"{total_type(s)} t{s.value} = {start(s)};" for s in self.totals]
-        return entry(name, parameters, lines + self.body())
+        return entry(parameters, lines + self.body())
 
     def body(self) -> list[str]:
         raise NotImplementedError

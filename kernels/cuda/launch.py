@@ -35,6 +35,10 @@ class Launch:
     partials: int = 0
     counters: int = 0
 
+    @property
+    def threads(self) -> int:
+        return prod(self.grid) * prod(self.block)
+
 
 def is_team(loop: Loop) -> bool:
     """Whether teams of threads take whole rows: for what reduces along a row, and for results that a row has one of."""
@@ -194,9 +198,16 @@ def _a_warp_a_row(shape) -> Launch:
     return _one_an_element((shape[0], 32))
 
 
+def _packs(shape) -> Launch:
+    """A thread for as many neighbours of a row as it reads together, if rows consist of such."""
+    rows, columns = shape
+    return _one_an_element((rows, columns if columns % AT_ONCE else columns // AT_ONCE))
+
+
 WRITTEN = {
     "step.advance": lambda shape: Launch((1, 1, 1), (1, 1, 1)),
     "shaping.read_walk": _tiles,
+    "gather.take_rows": _packs,
     "gather.take_sparse_rows": _a_warp_a_row,
     "random.random_keep": lambda shape: _one_an_element((shape[0], -(-shape[1] // 8))),
     "random.random_normal": lambda shape: _one_an_element((shape[0], -(-shape[1] // 2))),

@@ -7,7 +7,7 @@ adds up those of all blocks, always in the same order.
 
 from math import prod
 
-from gpubp.kernels.cuda.generate import COMBINE, TYPE, LoopText, entry, parameters_of, start, total_type
+from gpubp.kernels.cuda.generate import COMBINE, TYPE, LoopText, Text, entry, parameters_of, start, total_type
 from gpubp.kernels.cuda.launch import power_of_two
 from gpubp.kernels.cuda.on_chip import AT_ONCE, at_once, distance, matrix, places, room, sums, tile_rows
 from gpubp.kernels.description import (
@@ -25,15 +25,15 @@ from gpubp.kernels.description import (
 )
 
 
-def text(kernel: Chain | ChainEnd, name: str, rows: int, moving: tuple[bool, ...]) -> str:
-    """The source of the kernel `name` for batches of so many rows; `moving` tells which arrays are the caller's."""
+def text(kernel: Chain | ChainEnd, rows: int, moving: tuple[bool, ...]) -> Text:
+    """The text of a kernel for batches of so many rows; `moving` tells which arrays are the caller's."""
     chain = kernel.chain if isinstance(kernel, ChainEnd) else kernel
     parameters, lines = parameters_of(chain.arrays, moving)
     lines += [f"{TYPE[a.dtype]}* const x{k} = a{k};" for k, a in enumerate(chain.arrays)]
     if isinstance(kernel, ChainEnd):
-        return entry(name, [*parameters, "i64 blocks", "u8* partials"], lines + _end(chain))
+        return entry([*parameters, "i64 blocks", "u8* partials"], lines + _end(chain))
     body = _chain(chain, tile_rows(chain, rows))
-    return entry(name, [*parameters, "i64 rows", "u8* partials"], lines + body, at_once(chain, rows))
+    return entry([*parameters, "i64 rows", "u8* partials"], lines + body, at_once(chain, rows))
 
 
 def _loops(chain) -> list["_StageText"]:

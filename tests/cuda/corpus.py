@@ -1,6 +1,7 @@
 """Kernels to look at: those of models of many kinds, and those of every op."""
 
 from functools import cache
+from itertools import chain
 
 import numpy as np
 
@@ -8,6 +9,7 @@ import gpubp
 from gpubp.backend import choice
 from gpubp.engine import functions
 from gpubp.engine.executors.lower_cuda import Call, lowered, with_others
+from gpubp.engine.executors.together import together
 from gpubp.kernels.cuda import source
 
 from ..engine.op_cases import CASES, drawn
@@ -20,7 +22,7 @@ POLICIES = ("mixed_bfloat16", "mixed_float16")
 def of_program(program, rows) -> dict[str, Call]:
     """The kernels of a program, by name."""
     groups, _ = lowered(program, rows, None, EmulatedDevice.on_chip)
-    calls = (x for group in groups for call in group for x in with_others(call))
+    calls = (x for call in together(chain(*groups)) for x in with_others(call))
     return {call.name: call for call in calls if isinstance(call, Call)}
 
 
@@ -105,4 +107,4 @@ def corpus() -> dict[str, Call]:
 
 def text(calls) -> str:
     """One source of all."""
-    return source.compose([call.family for call in calls if call.family], [call.text for call in calls])
+    return source.compose([family for call in calls for family in call.families], [call.text for call in calls])

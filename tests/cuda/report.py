@@ -66,7 +66,7 @@ def main() -> int:
 def what(call) -> str:
     """A word on what a kernel does: the function it calls, or the functions in it."""
     found = re.findall(r"(?:f32|f64|ints|b8)::(\w+)", call.text)
-    written = re.findall(r"^  (\w+)\(ctx, row", call.text, re.M)
+    written = re.findall(r"^ +(\w+)\(ctx, row", call.text, re.M)
     return " ".join(dict.fromkeys(written or found)) or "elementwise"
 
 

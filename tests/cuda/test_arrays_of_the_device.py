@@ -56,6 +56,18 @@ def test_rows_that_are_apart_are_brought_together(gpu):
     assert np.array_equal(model.predict(gpu.upload(X)[::2]), model.predict(X[::2]))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("before", [0, 1, 4])
+def test_rows_may_begin_anywhere(gpu, dtype, before):
+    """Also where several elements can't be read together."""
+    numbers = (8 * X).astype(dtype)
+    expected, _ = fitted(classifier, LABELS, x=numbers)
+    there = gpu.upload(np.concatenate([np.zeros(before, dtype), numbers.ravel()]))[before:].reshape(numbers.shape)
+    assert gpu.address(there) % 16 == before * there.dtype.itemsize % 16
+    found, _ = fitted(classifier, LABELS, x=there)
+    assert distance(found, expected) == 0
+
+
 @pytest.mark.parametrize(
     "options",
     [{"class_weight": {0: 2.0, 3: 0.5}}, {"sample_weight": np.linspace(0, 1, len(X)).astype(np.float32)}],

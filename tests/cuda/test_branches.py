@@ -10,6 +10,7 @@ from gpubp.engine.executors import branches, cuda
 from gpubp.engine.executors.branches import JOIN, branched
 from gpubp.engine.executors.lower_cuda import Call, Product, lowered
 from gpubp.engine.plan import Operand
+from gpubp.kernels.cuda.generate import Text
 from gpubp.kernels.cuda.launch import Launch
 
 from .test_training import CASES, fitted
@@ -26,7 +27,7 @@ def product(a, b, c):
 
 
 def kernel(*operands):
-    return Call("k", "", None, Launch((1, 1, 1), (1, 1, 1)), operands, ROWS)
+    return Call(Text((), ()), (), Launch((1, 1, 1), (1, 1, 1)), operands, ROWS)
 
 
 WORK = [place("work", k) for k in range(6)]

@@ -43,10 +43,10 @@ CASES = {
 }
 
 
-def fitted(make, targets, epochs=2, batch_size=16, **options):
+def fitted(make, targets, epochs=2, batch_size=16, x=X, **options):
     gpubp.set_random_seed(3)
     model = make()
-    history = model.fit(X, targets, epochs=epochs, batch_size=batch_size, verbose=0, **options)
+    history = model.fit(x, targets, epochs=epochs, batch_size=batch_size, verbose=0, **options)
     return model, history.history
 
 

@@ -28,6 +28,7 @@ from gpubp.engine.executors.lower_cuda import (
     with_others,
 )
 from gpubp.engine.executors.memory import Memory, Stopped
+from gpubp.engine.executors.together import together
 from gpubp.engine.plan import Operand
 from gpubp.engine.program import Program
 from gpubp.kernels.cuda import source
@@ -104,7 +105,7 @@ class CUDA:
         self.memory.set_rows(rows)
         self._set_context()
         groups, _ = lowered(self.program, rows, None, self.device.on_chip)
-        calls = list(chain(*groups[stretch.start : stretch.stop]))
+        calls = together(chain(*groups[stretch.start : stretch.stop]))
         table = Table(self._bound([(call, False) for call in calls], rows), [])
         table.step()
         graph = self._captured(table, 1)
@@ -168,13 +169,13 @@ class CUDA:
         if self._begin is None:
             first = (self.program.first,) if self.program.first else ()
             groups, _ = lowered(self.program, 1, first)
-            self._begin = self._bound([(call, False) for call in chain(*groups[:-1])], 1)
+            self._begin = self._bound([(call, False) for call in together(chain(*groups[:-1]))], 1)
         return self._begin
 
     def _bind(self, rows: int, parts) -> Table:
         """The table for a number of rows: extents change with it, places do not."""
         groups, names = lowered(self.program, rows, parts, self.device.on_chip)
-        return Table(self._bound(branched(list(chain(*groups))), rows), names)
+        return Table(self._bound(branched(together(chain(*groups))), rows), names)
 
     def _bound(self, calls, rows: int) -> list[Callable[[], None]]:
         """Calls with their kernels loaded and the arrays of their operands found; some go into the second queue."""
@@ -211,7 +212,7 @@ class CUDA:
             if isinstance(call, Call) and call.name not in device.kernels:
                 missing[call.name] = call
         if missing:
-            families = [call.family for call in missing.values() if call.family]
+            families = chain(*(call.families for call in missing.values()))
             text = source.compose(families, [call.text for call in missing.values()])
             device.kernels |= device.load(text, list(missing))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -12,7 +13,7 @@ from gpubp.engine.executors.lower import Lowered, as_float, lower
 from gpubp.engine.executors.lower_narrow import lower_chain
 from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.halves import HALVES
-from gpubp.engine.plan import GRADS, WORK, Operand
+from gpubp.engine.plan import DATA, GRADS, WORK, Operand
 from gpubp.engine.program import Program
 from gpubp.kernels.cuda import generate, narrow, on_chip, source
 from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed, spread
@@ -24,19 +25,37 @@ COUNTERS = "counters"
 ALIGN = 256  # bytes, of what lies in scratch memory
 STATUS, FAILED_ROW, STOPPED, DONE, SEGMENTS = range(5)  # words of the context, as in device.cuh
 OK, BAD_INDEX, NOT_FINITE = range(3)
+GATHERS = ("gather.take_rows", "gather.take_sparse_rows")
 BYTES, COUNTS = np.dtype(np.uint8), np.dtype(np.uint32)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A kernel with its operands: places, integers, and None where it needs no memory."""
+    """A kernel with its operands: places, integers, and None where it needs no memory.
 
-    name: str
-    text: str
-    family: str | None
+    Arguments:
+        source: its text, by which it is known.
+        families: the files of the functions that it calls.
+        shape: of its launch.
+        arguments: in the order of its parameters.
+        rows: of the batch.
+        gathers: whether it brings rows of the caller's arrays to where the batch lies, and does nothing else.
+    """
+
+    source: generate.Text
+    families: tuple[str, ...]
     shape: Launch
     arguments: tuple[Operand | int | None, ...]
     rows: int
+    gathers: bool = False
+
+    @cached_property
+    def name(self) -> str:
+        return f"kernel_{hashlib.sha256(self.source.named('').encode()).hexdigest()[:16]}"
+
+    @property
+    def text(self) -> str:
+        return self.source.named(self.name)
 
 
 @dataclass(frozen=True)
@@ -116,7 +135,7 @@ class Lowering:
         one = lower(i, places, self.rows)
         if i.op is not None and i.op.kernel == "gemm.gemm" and i.outputs[0].dtype.kind == "f":
             return self._product(one, i.attrs.get("precision"), number, guarded)
-        calls: list[Call | Product] = [self._call(one, number, guarded)]
+        calls: list[Call | Product] = [replace(self._call(one, number, guarded), gathers=_is_gather(i, places))]
         if i.op is not None and i.op.kernel == "shaping.write_walk":  # of whose result it reaches a part
             out, view = one.operands[-1]
             kernel = Written((Array(out.dtype.name, 1),), "shaping.zero", 0)
@@ -147,9 +166,9 @@ class Lowering:
     def _of_chain(self, one: Lowered, number, guarded) -> Call:
         shape = on_chip.launch(one.kernel, self.rows)
         moving = self._moving(one)
-        text = narrow.text(one.kernel, "NAME", self.rows, moving)
+        text = narrow.text(one.kernel, self.rows, moving)
         arguments = [*self._arguments(one, number, guarded, range(len(moving))), *one.options, *_memory(shape)[1:2]]
-        return self._named(text, one.kernel, shape, arguments)
+        return Call(text, source.families(one.kernel), shape, tuple(arguments), self.rows)
 
     def advance(self, moving: dict[str, int]) -> Call:
         """Ends a step."""
@@ -193,14 +212,14 @@ class Lowering:
         moving = self._moving(one)
         extents = flattened(kernel, one.options) if not isinstance(kernel, Written) else ()
         shape = launch(kernel, extents, [view for _, view in one.operands])
-        text = generate.text(kernel, "NAME", extents, moving)
+        text = generate.text(kernel, extents, moving)
         arguments = self._arguments(one, number, guarded, passed(kernel))
         if isinstance(kernel, Written):
             arguments += [max(d, 0) for _, view in one.operands for d in view]
         arguments += extents or one.options
         if isinstance(kernel, Loop):
             arguments += _memory(shape)
-        return self._named(text, kernel, shape, arguments)
+        return Call(text, source.families(kernel), shape, tuple(arguments), self.rows)
 
     def _moving(self, one: Lowered) -> tuple[bool, ...]:
         """Which operands lie in segments of the caller."""
@@ -214,10 +233,9 @@ class Lowering:
             arguments += [self.slots[place.segment], place.offset] if moves else [place]
         return arguments
 
-    def _named(self, text: str, kernel: Kernel, shape: Launch, arguments) -> Call:
-        """A call of the kernel of a text, which is known by it."""
-        name = f"kernel_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        return Call(name, text.replace("NAME", name), source.family(kernel), shape, tuple(arguments), self.rows)
+
+def _is_gather(i: Instruction, places) -> bool:
+    return i.op is not None and i.op.kernel in GATHERS and places[i.outputs[0]].segment == DATA
 
 
 def _memory(shape: Launch) -> list[Operand | None]:

@@ -1,0 +1,35 @@
+"""Which calls of a step share a launch: of small kernels, launches cost more than what they compute.
+
+Threads of one launch do not wait for those of other blocks. So it holds what a single thread does one by one, or what
+no thread need wait for.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gpubp.engine.executors.lower_cuda import Call, Product
+from gpubp.kernels.cuda.generate import one_after_the_other
+
+
+def together(calls: Iterable[Call | Product]) -> list[Call | Product]:
+    """The calls, in their order; neighbours that share a launch are one."""
+    found: list[Call | Product] = []
+    for call in calls:
+        one = _joined(found[-1], call) if found else None
+        found[-1 if one else len(found) :] = [one or call]
+    return found
+
+
+def _joined(before: Call | Product, call: Call | Product) -> Call | None:
+    """One launch of both, if all is done by one thread, or rows of a batch are gathered; None else."""
+    if isinstance(before, Product) or isinstance(call, Product):
+        return None
+    if not (before.shape.threads == call.shape.threads == 1 or (before.gathers and call.gathers)):
+        return None
+    return replace(
+        before,
+        source=one_after_the_other([before.source, call.source]),
+        families=(*before.families, *call.families),
+        shape=max(before.shape, call.shape, key=lambda shape: shape.threads),
+        arguments=before.arguments + call.arguments,
+    )
