@@ -17,9 +17,12 @@ from gpubp.config import set_floatx as set_floatx
 
 def asnumpy(x) -> np.ndarray:
     """An array of any device, or whatever NumPy makes an array of, as a NumPy array."""
-    if not _on_gpu(x):
-        return np.asarray(x)
-    return x.get() if hasattr(x, "get") else x.detach().cpu().numpy()  # CuPy's arrays, PyTorch's tensors
+    if type(x) is np.ndarray:
+        return x
+    x = x.detach() if hasattr(x, "detach") else x  # of PyTorch's tensors, those with gradients refuse all else
+    if _on_gpu(x) and hasattr(x, "get"):  # CuPy's
+        return x.get()
+    return np.asarray(x.cpu() if hasattr(x, "cpu") else x)
 
 
 def get_array_module(*arrays) -> Any:

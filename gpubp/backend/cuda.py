@@ -3,16 +3,18 @@
 It is kept thin: what it does beyond passing calls on is written down beside it.
 """
 
-from contextlib import contextmanager
+import gc
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
 from gpubp.backend import nvrtc
 from gpubp.backend.cublaslt import WORKSPACE, Products
 from gpubp.backend.device import Gemm
+from gpubp.backend.locks import ProcessLock
 
-GRANTED = 48 << 10  # bytes of shared memory that a launch need not ask for
-STATIC = 8 << 10  # that reductions have beside what is asked for
+STATIC = 8 << 10  # bytes of shared memory that reductions have beside what a launch asks for
+GRANTED = (48 << 10) - STATIC  # that it need not ask for
 ON_CUDA = 2  # kDLCUDA, the kind of device by which DLPack knows this one
 
 
@@ -43,10 +45,11 @@ class CUDADevice:
 
         self.cupy, self.number, self.name = cupy, number, f"cuda:{number}"
         self.kernels: dict = {}
+        self.lock = ProcessLock()
         with cupy.cuda.Device(number) as device:
-            capability = int(device.compute_capability)
+            capability, runtime = int(device.compute_capability), cupy.cuda.runtime
             self.target, self.precisions = nvrtc.target(capability), _precisions(capability)
-            self.on_chip = device.attributes["MaxSharedMemoryPerBlockOptin"] - STATIC
+            self.on_chip = runtime.deviceGetAttribute(runtime.cudaDevAttrMaxSharedMemoryPerBlockOptin, number) - STATIC
             self.queues = [cupy.cuda.Stream(non_blocking=True) for _ in range(2)]
             self.queue = self.queues[0]
             self.copies = cupy.cuda.Stream(non_blocking=True)
@@ -68,14 +71,23 @@ class CUDADevice:
                 own = given if isinstance(given, self.cupy.ndarray) else self.cupy.asarray(given)
             except (TypeError, ValueError):  # a dtype that CuPy does not have
                 return None
-            if own.device.id != self.number:
+            if own.device.id != self.number or own.dtype.kind == "V":  # as which CuPy takes PyTorch's bfloat16
                 return None
             device.synchronize()  # whoever made it may not be through with it; his queue is none of ours
             return own
 
     def upload(self, array):
+        cupy = self.cupy
+        if isinstance(array, cupy.ndarray):
+            cupy.cuda.get_current_stream().synchronize()  # the caller's, in which it may still be computed
+            with self._current():
+                return cupy.ascontiguousarray(array)
+        # CuPy's `asarray` goes through pinned memory, of the next power of two in bytes, which is never given back.
         with self._current():
-            return self.cupy.ascontiguousarray(self.cupy.asarray(array))
+            out = cupy.empty(array.shape, array.dtype)
+            out.set(np.ascontiguousarray(array).reshape(array.shape), stream=self.queue)
+            self.queue.synchronize()
+            return out
 
     def download(self, array) -> np.ndarray:
         if isinstance(array, np.ndarray):
@@ -96,6 +108,7 @@ class CUDADevice:
             pool = self.cupy.get_default_memory_pool()
             if pool.free_bytes() > beyond:
                 pool.free_all_blocks()
+                self.cupy.get_default_pinned_memory_pool().free_all_blocks()
 
     def address(self, array) -> int:
         return array.data.ptr
@@ -130,48 +143,57 @@ class CUDADevice:
     @contextmanager
     def branch(self):
         main, side = self.queues
-        side.wait_event(main.record(self.cupy.cuda.Event(disable_timing=True)))
-        self.queue = side
-        try:
-            yield
-        finally:
-            self.queue = main
+        with self._current():
+            side.wait_event(main.record(self._event()))
+            self.queue = side
+            try:
+                yield
+            finally:
+                self.queue = main
 
     def join(self):
         main, side = self.queues
-        main.wait_event(side.record(self.cupy.cuda.Event(disable_timing=True)))
+        with self._current():
+            main.wait_event(side.record(self._event()))
+
+    def _event(self, **options):
+        return self.cupy.cuda.Event(disable_timing=True, **options)
 
     @contextmanager
     def capture(self):
         # CuPy's pool does not know of graphs: what it handed out in a capture would be given to others as well.
         cuda, graph = self.cupy.cuda, Graph()
-        with self._current(), cuda.using_allocator(_refuse):
+        with self._current(), cuda.using_allocator(_refuse), _without_collection():
             self.queue.begin_capture(cuda.runtime.streamCaptureModeThreadLocal)
             try:
                 yield graph
-            finally:
-                graph.captured = self.queue.end_capture()
+            except BaseException:
+                with suppress(Exception):  # which would hide the one that matters
+                    self.queue.end_capture()
+                raise
+            graph.captured = self.queue.end_capture()
 
     def replay(self, graph):
         with self._current():
             graph.captured.launch(stream=self.queue)
 
     def synchronise(self):
-        self.queue.synchronize()
+        with self._current():
+            self.queue.synchronize()
 
     def pinned(self, nbytes: int) -> np.ndarray:
         with self._current():
             return np.frombuffer(self.cupy.cuda.alloc_pinned_memory(nbytes), np.uint8, nbytes)
 
     def send(self, target, source):
-        Event = self.cupy.cuda.Event  # noqa: N806
         with self._current():
-            self.copies.wait_event(self.queue.record(Event(disable_timing=True)))
+            self.copies.wait_event(self.queue.record(self._event()))
             target.data.copy_from_host_async(source.ctypes.data, source.nbytes, self.copies)
-            return self.copies.record(Event(block=True, disable_timing=True))  # whose waiters sleep
+            return self.copies.record(self._event(block=True))  # whose waiters sleep
 
     def follow(self, sent):
-        self.queue.wait_event(sent)
+        with self._current():
+            self.queue.wait_event(sent)
 
     def wait(self, sent):
         sent.synchronize()
@@ -182,8 +204,21 @@ class CUDADevice:
 
     @contextmanager
     def _current(self):
-        with self.cupy.cuda.Device(self.number) as device, self.queue:
+        """For this thread alone, CuPy works on this GPU and in the queue that is filled."""
+        with self.lock, self.cupy.cuda.Device(self.number) as device, self.queue:
             yield device
+
+
+@contextmanager
+def _without_collection():
+    """Where no garbage is collected: a graph in it would be destroyed, which CUDA refuses while one is captured."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _precisions(capability: int) -> frozenset[str]:

@@ -78,7 +78,8 @@ class Accelerator(Device, Protocol):
     begins where the first one stands; `join` makes the first one wait for the second. Inside of `capture` nothing is
     done: the graph that comes out holds what was put into either queue, for `replay`. Nothing can be allocated or
     copied to or from the host meanwhile, and every branch must have been joined. A third queue holds what is sent from
-    pinned memory, beside all this.
+    pinned memory, beside all this. Several threads may use the device: what others ask for waits for the end of a
+    capture or a branch.
     """
 
     kernels: dict[str, Any]  # that have been loaded, by name

@@ -8,6 +8,7 @@ from .report import ARCHITECTURES, usage
 
 pytest.importorskip("cuda.pathfinder", reason="NVRTC comes with the packages of the extra 'test'")
 from gpubp.backend import nvrtc
+from gpubp.backend.cuda import STATIC
 
 SPILLING = """
 extern "C" __global__ void __launch_bounds__(256, 1) spilling(float* x) {
@@ -29,6 +30,8 @@ def test_every_kernel_compiles_and_none_spills(target):
     found = usage(text(corpus().values()), target)
     assert set(found) == set(corpus())
     assert {name: u for name, u in found.items() if u.spilled} == {}
+    dynamic = {name for name, call in corpus().items() if call.shape.shared}
+    assert {name: u for name, u in found.items() if u.shared > STATIC and name in dynamic} == {}
 
 
 def test_the_corpus_is_broad():

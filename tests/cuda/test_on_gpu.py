@@ -54,7 +54,14 @@ def test_training_agrees_with_the_cpu(name):
     assert_agrees_with_the_cpu(name)
 
 
-NARROW = [((64, 64, 64, 64, 64, 16), 5000), ((128, *[64] * 8), 300), ((33, 17, 5), 129), ((2, 4, 2), 4), ((3, 1), 1)]
+NARROW = [
+    ((64, 64, 64, 64, 64, 16), 5000),
+    ((64, 64, 64, 16), 256),
+    ((128, *[64] * 8), 300),
+    ((33, 17, 5), 129),
+    ((2, 4, 2), 4),
+    ((3, 1), 1),
+]
 
 
 @pytest.mark.parametrize("loss", ["mse", CROSS_ENTROPY])

@@ -1,6 +1,9 @@
 """Models trained on the emulated device: as on the CPU, whatever the model, and in graphs as step by step."""
 
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -153,7 +156,34 @@ def test_a_loss_that_overflows_stops_where_it_stops_the_cpu(gpu):
     assert message == wanted
     assert model.iterations == expected.iterations
     assert distance(model, expected) < 1e-5
-    model.fit(X, LABELS, epochs=1, batch_size=4, verbose=0)  # goes on as if nothing had been
+    for one in (model, expected):  # go on as if nothing had been
+        with gpubp.device(gpu.name if one is model else "cpu"):
+            one.fit(X, LABELS, epochs=1, batch_size=4, verbose=0)
+    assert distance(model, expected) < 1e-5
+
+
+def test_threads_read_at_once(gpu, monkeypatch):
+    """What one asks for never comes into the graph that another captures."""
+    slow = EmulatedDevice.capture
+
+    @contextmanager
+    def capture(self):
+        with slow(self) as graph:
+            time.sleep(0.02)
+            yield graph
+            time.sleep(0.02)
+
+    def predicted(size):
+        with gpubp.device(gpu.name):
+            return again.predict(X, batch_size=size)
+
+    model, _ = fitted(*CASES["relu, Adam"], epochs=1)
+    again, _ = fitted(*CASES["relu, Adam"], epochs=1)
+    expected = [model.predict(X, batch_size=size) for size in (4, 5, 6)]
+    monkeypatch.setattr(EmulatedDevice, "capture", capture)
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(predicted, (4, 5, 6)))
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_weights_move_with_the_device(gpu):

@@ -118,6 +118,7 @@ class CUDA:
 
     def order(self, n: int, seed: int, epoch: int):
         """The order in which an epoch visits n rows: `ops.philox.permutation`, on the device."""
+        self.device.copy(self.context, 0)  # whatever stopped a run before
         out = self.device.alloc(8 * n).view(np.int64)
         call = Lowering(n, {}).order(Operand("order", 0, np.dtype(np.int64), (n,)), seed, epoch)
         self._load([call])

@@ -7,7 +7,7 @@ that it was asked for.
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from itertools import count
 from threading import RLock
 from weakref import finalize
@@ -98,6 +98,17 @@ class Pinned(np.ndarray):
     """Memory of the host that the device reads by itself."""
 
 
+def one_at_a_time(method):
+    """The method for one thread at a time: others wait for the end of a capture or a branch."""
+
+    @wraps(method)
+    def alone(self, *args, **kwargs):
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return alone
+
+
 class EmulatedDevice:
     """An accelerator. What is put into the second queue is done as late as can be: when the first one waits for it.
 
@@ -138,8 +149,9 @@ class EmulatedDevice:
         self.late: list = []  # of the second queue
         self.prompt, self.sent, self.followed = prompt, 0, 0
         self.on_its_way: list[tuple[int, Callable]] = []  # copies from pinned memory, by their number
-        self.host = RLock()  # who waits for copies may be any thread
+        self.lock = RLock()
 
+    @one_at_a_time
     def alloc(self, nbytes: int) -> Array:
         self._refuse_in_capture("allocate")
         nbytes = max(nbytes, 1)
@@ -161,6 +173,7 @@ class EmulatedDevice:
     def adopt(self, array):
         return array if isinstance(array, Array) else None
 
+    @one_at_a_time
     def upload(self, array) -> Array:
         if isinstance(array, Array):
             return array if array.host.flags.c_contiguous else Array(np.ascontiguousarray(array.host))
@@ -172,6 +185,7 @@ class EmulatedDevice:
         out.host[...] = array
         return out
 
+    @one_at_a_time
     def download(self, array) -> np.ndarray:
         if isinstance(array, np.ndarray):
             return array
@@ -179,6 +193,7 @@ class EmulatedDevice:
         self.record.append(("download", array.nbytes))
         return array.host.copy()
 
+    @one_at_a_time
     def copy(self, target: Array, source):
         if not isinstance(target, Array):
             raise EmulationError("the target of a copy is not on the device")
@@ -191,6 +206,7 @@ class EmulatedDevice:
             target.host[...] = source
         self.record.append(("copy", target.nbytes))
 
+    @one_at_a_time
     def trim(self, beyond: int):
         self._refuse_in_capture("give memory back")
         self.record.append(("trim", beyond))
@@ -198,12 +214,14 @@ class EmulatedDevice:
     def address(self, array: Array) -> int:
         return array.host.ctypes.data
 
+    @one_at_a_time
     def load(self, source: str, names: list[str]) -> dict[str, build.Kernel]:
         self._refuse_in_capture("load kernels")
         found = build.load(source, self.mode)
         self.record.append(("load", len(names)))
         return {name: found[name] for name in names}
 
+    @one_at_a_time
     def launch(self, kernel: build.Kernel, grid, block, arguments, shared=0):
         if len(arguments) != len(kernel.parameters):
             raise EmulationError(f"{kernel.name} takes {len(kernel.parameters)} arguments and gets {len(arguments)}")
@@ -237,6 +255,7 @@ class EmulatedDevice:
     def takes(self, a: Array, b: Array, c: Array, shape: Gemm, bias: Array | None = None) -> bool:
         return not self.refuses(shape)
 
+    @one_at_a_time
     def gemm(self, a: Array, b: Array, c: Array, shape: Gemm, bias: Array | None = None):
         s = shape
         if self.refuses(s):
@@ -270,13 +289,15 @@ class EmulatedDevice:
 
     @contextmanager
     def branch(self):
-        self.queue, self.branched = 1, True
-        self.record.append(("branch",))
-        try:
-            yield
-        finally:
-            self.queue = 0
+        with self.lock:
+            self.queue, self.branched = 1, True
+            self.record.append(("branch",))
+            try:
+                yield
+            finally:
+                self.queue = 0
 
+    @one_at_a_time
     def join(self):
         self.branched = False
         self.record.append(("join",))
@@ -289,46 +310,51 @@ class EmulatedDevice:
 
     @contextmanager
     def capture(self):
-        self._refuse_in_capture("capture")
-        self.captured = graph = []
-        self.record.append(("capture",))
-        try:
-            yield graph
-            if self.branched:
-                raise EmulationError("a graph must end in one queue: the second was not joined")
-        finally:
-            self.captured = None
-            self.record.append(("captured", len(graph)))
+        with self.lock:
+            self._refuse_in_capture("capture")
+            self.captured = graph = []
+            self.record.append(("capture",))
+            try:
+                yield graph
+                if self.branched:
+                    raise EmulationError("a graph must end in one queue: the second was not joined")
+            finally:
+                self.captured = None
+                self.record.append(("captured", len(graph)))
 
+    @one_at_a_time
     def replay(self, graph):
         self.record.append(("replay", len(graph)))
         self._arrive(self.followed)
         for work in graph:
             work()
 
+    @one_at_a_time
     def synchronise(self):
         self._refuse_in_capture("wait for the device")
         self._arrive(self.followed)
         self._catch_up()
         self.record.append(("synchronise",))
 
+    @one_at_a_time
     def pinned(self, nbytes: int) -> np.ndarray:
         self._refuse_in_capture("allocate")
         self.record.append(("pinned", nbytes))
         return np.zeros(nbytes, np.uint8).view(Pinned)
 
+    @one_at_a_time
     def send(self, target: Array, source) -> int:
         self._refuse_in_capture("copy from the host")
         if not isinstance(source, Pinned) or not isinstance(target, Array):
             raise EmulationError("what is sent goes from pinned memory to the device")
         self.sent += 1
         self.record.append(("send", self.sent))
-        with self.host:
-            self.on_its_way.append((self.sent, partial(np.copyto, target.host, source)))
+        self.on_its_way.append((self.sent, partial(np.copyto, target.host, source)))
         if self.prompt:
             self._arrive(self.sent)
         return self.sent
 
+    @one_at_a_time
     def follow(self, sent: int):
         self.record.append(("follow", sent))
         self.followed = sent
@@ -338,7 +364,7 @@ class EmulatedDevice:
         self._arrive(sent)
 
     def _arrive(self, sent: int):
-        with self.host:
+        with self.lock:
             while self.on_its_way and self.on_its_way[0][0] <= sent:
                 self.on_its_way.pop(0)[1]()
 
