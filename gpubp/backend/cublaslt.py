@@ -41,7 +41,8 @@ EPILOGUES = {None: 1, "bias": 4, "relu_bias": 6}
 
 DESC_TRANSA, DESC_TRANSB, DESC_EPILOGUE, DESC_BIAS_POINTER = 3, 4, 7, 8
 LAYOUT_BATCH_COUNT, LAYOUT_BATCH_STRIDE = 5, 6
-PREFERENCE_WORKSPACE, PREFERENCE_ALIGNMENTS = 1, (5, 6, 7, 8)
+PREFERENCE_WORKSPACE, PREFERENCE_REDUCTIONS, PREFERENCE_ALIGNMENTS = 1, 3, (5, 6, 7, 8)
+IN_COMPUTE_TYPE = 2  # cublasLtReductionScheme_t: shares of a sum are added up before the result is rounded
 LARGEST_ALIGNMENT = 256
 
 
@@ -170,10 +171,13 @@ def matrix(layout: Layout, dtype: str, count: int) -> Descriptor:
     return found
 
 
-def preference(alignments: tuple[int, int, int]) -> Descriptor:
-    """What algorithms may take: our workspace, and addresses that are aligned so (of B, A and C)."""
+def preference(alignments: tuple[int, int, int], rounded: bool) -> Descriptor:
+    """What algorithms may take: our workspace, addresses that are aligned so (of B, A and C), and no sums of what is
+    `rounded` already."""
     found = Descriptor("MatmulPreference")
     found.set(PREFERENCE_WORKSPACE, c_size_t(WORKSPACE))
+    if rounded:
+        found.set(PREFERENCE_REDUCTIONS, c_uint32(IN_COMPUTE_TYPE))
     for attribute, alignment in zip(PREFERENCE_ALIGNMENTS, (*alignments, alignments[-1]), strict=True):
         found.set(attribute, c_uint32(alignment))
     return found
@@ -194,11 +198,11 @@ class Product:
         self.matrices = [matrix(x, form, shape.count) for x, form in zip(layouts(shape), of, strict=True)]
         number = c_double if dtype == "float64" else c_float
         self.alpha, self.beta = number(shape.alpha), number(shape.beta)
-        self.algorithm = self._chosen(handle, alignments)
+        self.algorithm = self._chosen(handle, preference(alignments, result in HALVES))
 
-    def _chosen(self, handle, alignments) -> Algorithm:
+    def _chosen(self, handle, wanted: Descriptor) -> Algorithm:
         first, second, out = (m.pointer for m in self.matrices)
-        found, count, wanted = Heuristic(), c_int(), preference(alignments)
+        found, count = Heuristic(), c_int()
         _call(
             "cublasLtMatmulAlgoGetHeuristic",
             handle,

@@ -51,24 +51,50 @@ __device__ inline T block_reduce(T value, Combine combine) {
 // True in all threads of the block that arrives last of `blocks`. It then sees what the others wrote before.
 __device__ inline bool last_to_arrive(u32* counter, u32 blocks) {
   __shared__ bool last;
-  __threadfence();
   __syncthreads();
   if (blocks == 1) return true;
-  if (thread_in_block() == 0) last = atomicInc(counter, blocks - 1) == blocks - 1;  // which leaves it at 0 again
+  if (thread_in_block() == 0) {  // its fences hold for all that the block has met at the barrier
+    __threadfence();
+    last = atomicInc(counter, blocks - 1) == blocks - 1;  // which leaves it at 0 again
+    __threadfence();
+  }
   __syncthreads();
-  if (last) __threadfence();
   return last;
 }
 
-// The sum over the threads of this column of the block, for the first of them.
-template <class T>
-__device__ inline T column_sum(T value) {
+// The values of the first `rows` threads of this column of the block combined, for the first of them.
+template <class T, class Combine>
+__device__ inline T column_reduce(T value, Combine combine, int rows) {
   __shared__ T values[BLOCK];
   int n = thread_in_block();
   __syncthreads();
   values[n] = value;
   __syncthreads();
   if (threadIdx.y == 0)
-    for (int k = 1; k < blockDim.y; k++) value += values[k * blockDim.x + threadIdx.x];
+    for (int k = 1; k < rows; k++) value = combine(value, values[k * blockDim.x + threadIdx.x]);
   return value;
+}
+
+template <class T>
+__device__ inline T column_sum(T value) {
+  return column_reduce(value, Sum(), blockDim.y);
+}
+
+// The sums of the columns of so many rows, by all threads of a block: as many as there are columns, up to all, beside
+// each other.
+template <int ACROSS, class T>
+__device__ inline void sum_rows(const T* rows, int count, i64 columns, T* out) {
+  constexpr int DOWN = BLOCK / ACROSS;
+  __shared__ T shares[BLOCK];
+  const int n = thread_in_block(), down = n / ACROSS;
+  for (i64 c = n % ACROSS; c < columns + n % ACROSS; c += ACROSS) {
+    T sum = 0;
+    for (int k = down; k < count && c < columns; k += DOWN) sum += rows[k * columns + c];
+    __syncthreads();
+    shares[n] = sum;
+    __syncthreads();
+    if (down || c >= columns) continue;
+    for (int k = 1; k < DOWN; k++) sum += shares[k * ACROSS + n];
+    out[c] = sum;
+  }
 }

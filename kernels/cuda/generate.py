@@ -314,11 +314,11 @@ class _Team(LoopText):
         if not rows:
             return []
         sizes = " + ".join(f"sizeof({of})" for _, of in rows)
+        on_chip = launch.scratch_on_chip(self.loop, self.columns)
         lines = [
-            "DYNAMIC_SHARED(on_chip);",
             "const i64 width = (columns + 7) / 8 * 8;",
             f"const i64 team_bytes = width * i64({sizes});",
-            "u8* const kept = scratch ? scratch + blockIdx.x * TEAMS * team_bytes : on_chip;",
+            "DYNAMIC_SHARED(kept);" if on_chip else "u8* const kept = scratch + blockIdx.x * TEAMS * team_bytes;",
             "u8* mine = kept + team * team_bytes;",
         ]
         for value, of in rows:
@@ -345,7 +345,7 @@ class _Team(LoopText):
         ]
 
     def _finish_sums(self):
-        """Sums over the rows: of the teams of a block, then, by the last block, of all blocks."""
+        """Sums over the rows: of the teams of a block, then of all blocks, by the last one or a kernel of its own."""
         if not self.row_sums:
             return []
         lines = [*self.partial_sums("gridDim.x"), "__syncthreads();"]
@@ -356,13 +356,12 @@ class _Team(LoopText):
             lines.append(f"  {of} sum{s.value} = 0;")
             lines.append(f"  for (int k = 0; k < TEAMS; k++) sum{s.value} += {row}[c];")
             lines.append(f"  p{s.value}[i64(blockIdx.x) * columns + c] = sum{s.value};")
-        lines += ["}", "if (last_to_arrive(counters + 1, gridDim.x)) {"]
-        for s in self.row_sums:
-            lines.append("  for (index c = threadIdx.x; c < columns; c += BLOCK) {")
-            lines.append(f"    {TYPE[s.dtype]} sum = 0;")
-            lines.append(f"    for (int k = 0; k < gridDim.x; k++) sum += p{s.value}[i64(k) * columns + c];")
-            lines.append(f"    {self.out(s)}[c] = sum;")
-            lines.append("  }")
+        lines.append("}")
+        if launch.sums_apart(self.loop, self.rows, self.columns):
+            return lines
+        across = min(launch.BLOCK, launch.power_of_two(self.columns))
+        lines.append("if (last_to_arrive(counters + 1, gridDim.x)) {")
+        lines += [f"  sum_rows<{across}>(p{s.value}, gridDim.x, columns, {self.out(s)});" for s in self.row_sums]
         return [*lines, "}"]
 
 
@@ -370,33 +369,59 @@ class _Tile(LoopText):
     """A grid over rows and columns. With sums over the rows, each thread keeps to one column."""
 
     def body(self):
-        row = [*self.loads("COLUMN"), *self.steps(IN_ROW)]
-        row += [f"if (c == 0) {self._update(s)}" for s in self.totals if s.where == IN_ROW]
-        row += self.element(0)
-        rows = [
-            "for (index r = blockIdx.y * blockDim.y + threadIdx.y; r < rows; r += gridDim.y * blockDim.y) {",
-            *(f"  {line}" for line in row),
-            "}",
-        ]
         first = "index c = blockIdx.x * blockDim.x + threadIdx.x"
         if launch.is_flat(self.loop, self.rows) and not any(self.moving):
             return self._flat() + self.end("gridDim.y")
         if self.row_sums:
             sums = [f"{TYPE[s.dtype]} r{s.value} = 0;" for s in self.row_sums]
-            lines = [f"const {first};", *sums, "if (c < columns) {", *(f"  {line}" for line in rows), "}"]
+            lines = [f"const {first};", *sums, "if (c < columns) {", *(f"  {line}" for line in self._down()), "}"]
         else:
             walk = f"for ({first}; c < columns; c += gridDim.x * blockDim.x) {{"
-            lines = [walk, *(f"  {line}" for line in rows), "}"]
+            down = "for (index r = blockIdx.y * blockDim.y + threadIdx.y; r < rows; r += gridDim.y * blockDim.y) {"
+            lines = [walk, f"  {down}", *(f"    {line}" for line in self._row()), "  }", "}"]
         return lines + self._finish_sums() + self.end("gridDim.y")
+
+    def _row(self) -> list[str]:
+        """What a thread does in one row."""
+        in_row = [f"if (c == 0) {self._update(s)}" for s in self.totals if s.where == IN_ROW]
+        return [*self.loads("COLUMN"), *self.steps(IN_ROW), *in_row, *self.element(0)]
+
+    def _down(self) -> list[str]:
+        """A column, several rows at a time: all are read before one is written, so that no read waits for another."""
+        arrays, loaded, stored = self._full("[k]")
+        each = [
+            "#pragma unroll",
+            f"for (int k = 0; k < {launch.AT_ONCE}; k++) {{",
+            "  const index r = first + k * stride;",
+            "  if (r >= rows) break;",
+        ]
+        read = [f"  q{k}[k] = a{k}[{ELEMENT['FULL']}];" for k in loaded]
+        write = [f"  a{k}[{ELEMENT['FULL']}] = q{k}[k];" for k in stored]
+        lines = [f"{of} q{k}[{launch.AT_ONCE}];" for k, of in arrays.items()]
+        for what in (read, [f"  {line}" for line in self._row()], write):
+            lines += [*each, *what, "}"] if what else []
+        start = "index first = blockIdx.y * blockDim.y + threadIdx.y"
+        return [
+            "const index stride = gridDim.y * blockDim.y;",
+            f"for ({start}; first < rows; first += {launch.AT_ONCE} * stride) {{",
+            *(f"  {line}" for line in lines),
+            "}",
+        ]
+
+    def _full(self, at: str):
+        """The arrays with an element a row and column, with their types, those of them that are read, and written.
+
+        From now on their values are in registers, by the name of the array and `at`.
+        """
+        loads, stores = ([a for a in ends if a.kind == "FULL"] for ends in (self.loop.loads, self.loop.stores))
+        arrays = {a.array: TYPE[self.loop.arrays[a.array].dtype] for a in (*loads, *stores)}
+        self.home |= {a.value: f"q{a.array}{at}" for a in (*loads, *stores)}
+        return arrays, list(dict.fromkeys(a.array for a in loads)), list(dict.fromkeys(a.array for a in stores))
 
     def _flat(self):
         """Several elements at a time, by accesses of up to 16 bytes; what is left over one by one."""
-        full = [a for a in (*self.loop.loads, *self.loop.stores) if a.kind == "FULL"]
-        arrays = {a.array: TYPE[self.loop.arrays[a.array].dtype] for a in full}
-        loaded = {a.array for a in self.loop.loads if a.kind == "FULL"}
-        stored = {a.array for a in self.loop.stores if a.kind == "FULL"}
         one_by_one = [f"    {line}" for line in self.element(0)]
-        self.home |= {a.value: f"q{a.array}.of[k]" for a in full}
+        arrays, loaded, stored = self._full(".of[k]")
         at_once = launch.AT_ONCE
         return [
             "const index r = 0;",
@@ -404,12 +429,12 @@ class _Tile(LoopText):
             f"for (index c = {at_once} * (blockIdx.x * blockDim.x + threadIdx.x); c < columns; c += stride) {{",
             f"  if (c + {at_once} <= columns) {{",
             *(f"    Pack<{of}, {at_once}> q{k};" for k, of in arrays.items()),
-            *(f"    q{k} = load<{at_once}>(a{k} + c);" for k in arrays if k in loaded),
+            *(f"    q{k} = load<{at_once}>(a{k} + c);" for k in loaded),
             "#pragma unroll",
             f"    for (int k = 0; k < {at_once}; k++) {{",
             *(f"      {line}" for line in self.element(0)),
             "    }",
-            *(f"    store(a{k} + c, q{k});" for k in arrays if k in stored),
+            *(f"    store(a{k} + c, q{k});" for k in stored),
             "    continue;",
             "  }",
             "  for (; c < columns; c++) {",
@@ -430,9 +455,11 @@ class _Tile(LoopText):
             lines.append(f"r{s.value} = column_sum(r{s.value});")
         lines.append("if (c < columns && threadIdx.y == 0) {")
         lines += [f"  p{s.value}[i64(blockIdx.y) * columns + c] = r{s.value};" for s in self.row_sums]
-        lines += ["}", "if (last_to_arrive(counters + 1 + blockIdx.x, gridDim.y) && c < columns && threadIdx.y == 0) {"]
+        lines += ["}", "if (last_to_arrive(counters + 1 + blockIdx.x, gridDim.y)) {"]
         for s in self.row_sums:
             lines.append(f"  r{s.value} = 0;")
-            lines.append(f"  for (int k = 0; k < gridDim.y; k++) r{s.value} += p{s.value}[i64(k) * columns + c];")
-            lines.append(f"  {self.out(s)}[c] = r{s.value};")
+            lines.append("  for (int k = threadIdx.y; k < gridDim.y && c < columns; k += blockDim.y)")
+            lines.append(f"    r{s.value} += p{s.value}[i64(k) * columns + c];")
+            lines.append(f"  r{s.value} = column_sum(r{s.value});")
+            lines.append(f"  if (c < columns && threadIdx.y == 0) {self.out(s)}[c] = r{s.value};")
         return [*lines, "}"]

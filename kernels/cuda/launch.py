@@ -15,10 +15,13 @@ BLOCK = 256  # threads of a block, as in block.cuh
 ON_CHIP = 40 * 1024  # bytes of dynamic shared memory: every device grants a block 48 KiB, of which reductions take some
 MOST_BLOCKS = 2048  # enough to fill any device; threads walk over the rest
 WIDEST_WARP_ROW = 256  # columns of a row that one warp walks along; a block takes longer rows
-AT_ONCE = 4  # elements that a thread reads and writes together, where they follow each other
-ROWS_A_THREAD = 4  # at least, where threads add up columns
-MOST_SPLITS = 32  # of the rows, in sums over them
-MOST_PARTIALS = 1 << 17  # elements that the last block of a kernel may have to add up
+AT_ONCE = 4  # elements that a thread reads before it writes one
+ROWS_A_THREAD = 2  # at least, where threads add up columns
+MOST_SPLITS = 128  # of the rows, in sums over them
+MOST_PARTIALS = 1 << 17  # elements that blocks may leave to be added up, unless the device would not be filled
+FILLED = 256  # blocks that have something to do on any device
+FEW_PARTIALS = 2048  # that the last block adds up in no time: more of them take a kernel of their own
+SHARES = (8, 32, 1)  # threads that reduce an axis in the middle: results beside each other, and shares of each
 
 Three = tuple[int, int, int]
 LATER = {(Reduce, "COLUMN"): {"target": "SCALAR"}, (Compute, IN_ROW): {"where": AFTER, "level": 0}}
@@ -80,6 +83,11 @@ def team_bytes(loop: Loop, columns: int) -> int:
     return padded(columns) * sum(sizes)
 
 
+def scratch_on_chip(loop: Loop, columns: int) -> bool:
+    """Whether the rows of scratch of a block's teams fit into its shared memory."""
+    return team_bytes(loop, columns) * (BLOCK // team_size(columns)) <= ON_CHIP
+
+
 def padded(columns: int) -> int:
     """Elements of a row of scratch: a multiple of eight, so that rows of any dtype begin aligned."""
     return -(-columns // 8) * 8
@@ -131,7 +139,8 @@ def is_flat(loop: Loop, rows: int) -> bool:
 def launch(kernel: Kernel, extents: tuple[int, ...], views: list[tuple[int, ...]]) -> Launch:
     """Of a kernel whose options begin with these extents, on operands of these shapes."""
     if isinstance(kernel, Written):
-        return WRITTEN.get(kernel.function, _one_an_element)(views[-1] if views else ())
+        shape = WRITTEN.get(kernel.function)
+        return shape(*views) if shape else _one_an_element(views[-1])
     if isinstance(kernel, Nest):
         return _one_an_element(extents)
     return _team(kernel, *extents) if is_team(kernel) else _tile(kernel, *extents)
@@ -147,10 +156,9 @@ def _blocks(n: int, each: int, most: int = MOST_BLOCKS) -> int:
 
 def _team(loop: Loop, rows: int, columns: int) -> Launch:
     teams = BLOCK // team_size(columns)
-    most = max(8, min(MOST_BLOCKS, MOST_PARTIALS // columns)) if has_end(loop) else MOST_BLOCKS
+    most = min(MOST_BLOCKS, max(FILLED, MOST_PARTIALS // columns)) if has_end(loop) else MOST_BLOCKS
     blocks = _blocks(rows, teams, most)
-    need = team_bytes(loop, columns) * teams
-    on_chip = need <= ON_CHIP
+    need, on_chip = team_bytes(loop, columns) * teams, scratch_on_chip(loop, columns)
     return Launch(
         (blocks, 1, 1),
         (BLOCK, 1, 1),
@@ -159,6 +167,14 @@ def _team(loop: Loop, rows: int, columns: int) -> Launch:
         partials=_partials(loop, blocks, columns, blocks),
         counters=2,
     )
+
+
+def sums_apart(loop: Loop, rows: int, columns: int) -> int:
+    """The number of blocks whose sums over their rows a kernel of its own adds up; 0 if the last of them does."""
+    if not is_team(loop) or not row_sums(loop):
+        return 0
+    blocks = _team(loop, rows, columns).grid[0]
+    return blocks if blocks * power_of_two(columns) > FEW_PARTIALS else 0
 
 
 def _partials(loop, splits, columns, blocks) -> int:
@@ -188,27 +204,39 @@ def _tile_of_sums(loop, rows, columns) -> Launch:
     return Launch((across, down, 1), (x, BLOCK // x, 1), partials=partials, counters=1 + across)
 
 
-def _tiles(shape) -> Launch:
+def _tiles(x, y) -> Launch:
     """Eight warps for each tile of 32 by 32 of a number of matrices."""
-    matrices, rows, columns = shape
+    matrices, rows, columns = y
     return Launch((_blocks(matrices * -(-rows // 32) * -(-columns // 32), 1), 1, 1), (32, 8, 1))
 
 
-def _a_warp_a_row(shape) -> Launch:
-    return _one_an_element((shape[0], 32))
+def _a_warp_a_row(*views) -> Launch:
+    """Of all dimensions of the result but the last."""
+    return _one_an_element((*views[-1][:-1], 32))
 
 
-def _packs(shape) -> Launch:
+def _packs(source, index, out) -> Launch:
     """A thread for as many neighbours of a row as it reads together, if rows consist of such."""
-    rows, columns = shape
+    rows, columns = out
     return _one_an_element((rows, columns if columns % AT_ONCE else columns // AT_ONCE))
 
 
+def _reduced(x, y) -> Launch:
+    """A thread a result, or several where there is much to reduce."""
+    if x[1] < SHARES[1]:
+        return _one_an_element(y)
+    return Launch((_blocks(prod(y), SHARES[0]), 1, 1), SHARES)
+
+
 WRITTEN = {
-    "step.advance": lambda shape: Launch((1, 1, 1), (1, 1, 1)),
+    "step.advance": lambda: Launch((1, 1, 1), (1, 1, 1)),
     "shaping.read_walk": _tiles,
     "gather.take_rows": _packs,
     "gather.take_sparse_rows": _a_warp_a_row,
-    "random.random_keep": lambda shape: _one_an_element((shape[0], -(-shape[1] // 8))),
-    "random.random_normal": lambda shape: _one_an_element((shape[0], -(-shape[1] // 2))),
+    "gather.scatter_add": _a_warp_a_row,
+    "reduce.reduce_sum": _reduced,
+    "reduce.reduce_max": _reduced,
+    "reduce.reduce_min": _reduced,
+    "random.random_keep": lambda *views: _one_an_element((views[-1][0], -(-views[-1][1] // 8))),
+    "random.random_normal": lambda *views: _one_an_element((views[-1][0], -(-views[-1][1] // 2))),
 }

@@ -12,7 +12,7 @@ from gpubp.kernels.description import Chain, ChainEnd, Gradient, Reduce, RowLoop
 
 FEWEST_ROWS, AT_ONCE, MOST_ROWS = 8, 16, 64  # of a tile; tensor cores multiply so many at once
 ROOM = 160 * 1024  # bytes on the chip: no more rows than fit in here, though more would on the latest devices
-HALF_OF_IT = 110 * 1024  # where no more is needed, two blocks share a multiprocessor
+HALF_OF_IT = 108 * 1024  # where no more is needed, two blocks, with what they have beside it, share a multiprocessor
 MANY_SUMS = 48  # of a thread, which then needs the registers that two threads would have
 BLOCKS = 132  # the multiprocessors of an H100, whatever the device, so that sums have one order everywhere
 SUMMED = (32, 8, 1)  # threads that add up what blocks have left: columns, and shares of the blocks

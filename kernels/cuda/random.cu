@@ -27,16 +27,21 @@ __device__ inline Words words(u64 seed, u32 what, u32 stream, u64 step, u32 row,
   return philox4x32(group, row, u32(step), place, u32(seed), u32(seed >> 32));
 }
 
-// True where dropout keeps an element: one call of Philox for eight neighbours.
+// True where dropout keeps an element: one call of Philox for eight neighbours, which are stored together if they can.
 template <class One, class Out>
 __device__ void random_keep(i64* ctx, i64 row, One seed, One step, Out out, i64 stream, i64 threshold) {
   const i64 columns = out.dim[1], groups = (columns + 7) / 8, count = out.dim[0] * groups;
   for (i64 i = thread_number(); i < count; i += thread_count()) {
     const i64 r = i / groups, group = i - r * groups;
     const Words drawn = words(seed(0), MASK, stream, step(0), u32(r), u32(group));
+    Pack<bool, 8> keep;
 #pragma unroll
-    for (int j = 0; j < 8; j++)
-      if (8 * group + j < columns) out(r, 8 * group + j) = (drawn.word[j / 2] >> 16 * (j % 2) & 0xFFFF) >= threshold;
+    for (int j = 0; j < 8; j++) keep.of[j] = (drawn.word[j / 2] >> 16 * (j % 2) & 0xFFFF) >= threshold;
+    if (columns % 8 == 0 && u64(out.data) % 8 == 0) {
+      store(&out(r, 8 * group), keep);
+      continue;
+    }
+    for (int j = 0; j < 8 && 8 * group + j < columns; j++) out(r, 8 * group + j) = keep.of[j];
   }
 }
 

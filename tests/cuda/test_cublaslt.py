@@ -105,7 +105,8 @@ def test_descriptors_keep_what_they_are_given(library):
         assert attribute(library, made, 4, ctypes.c_int64) == layout.ld
         assert attribute(library, made, cublaslt.LAYOUT_BATCH_COUNT, ctypes.c_int32) == 7
         assert attribute(library, made, cublaslt.LAYOUT_BATCH_STRIDE, ctypes.c_int64) == layout.stride
-    made = cublaslt.preference((16, 32, 256))
+    made = cublaslt.preference((16, 32, 256), rounded=True)
+    assert attribute(library, made, cublaslt.PREFERENCE_REDUCTIONS, ctypes.c_uint32) == cublaslt.IN_COMPUTE_TYPE
     assert attribute(library, made, cublaslt.PREFERENCE_WORKSPACE, ctypes.c_size_t) == cublaslt.WORKSPACE
     found = [attribute(library, made, k, ctypes.c_uint32) for k in cublaslt.PREFERENCE_ALIGNMENTS]
     assert found == [16, 32, 256, 256]

@@ -25,8 +25,8 @@ def test_a_step_has_one_gather_and_one_end(gpu, name):
     model = CASES[name][0]()
     alone = calls_of(model)
     shared = together(alone)
-    assert sum(getattr(call, "gathers", False) for call in alone) == 2
-    assert sum(getattr(call, "gathers", False) for call in shared) == 1
+    assert sum(getattr(call, "independent", False) for call in alone) == 2
+    assert sum(getattr(call, "independent", False) for call in shared) == 1
     assert len(shared) == len(alone) - 2
     assert shared[-1].families == ("step.cu",)
     assert "advance(" in shared[-1].text
@@ -37,7 +37,7 @@ def test_all_arrays_of_a_batch_are_gathered_at_once(gpu):
     inputs = [gpubp.Input((n,)) for n in (3, 4, 8)]
     model = gpubp.Model(inputs, [Dense(2)(gpubp.layers.concatenate(inputs)), Dense(5)(inputs[0])])
     model.compile("sgd", "mse")
-    assert [call.gathers for call in together(calls_of(model)) if isinstance(call, Call)].count(True) == 1
+    assert [call.independent for call in together(calls_of(model)) if isinstance(call, Call)].count(True) == 1
 
 
 def test_what_a_model_picks_by_itself_waits_for_what_it_is_picked_from(gpu):
@@ -48,7 +48,7 @@ def test_what_a_model_picks_by_itself_waits_for_what_it_is_picked_from(gpu):
 
     x = gpubp.Input((3,))
     model = gpubp.Model(x, gpubp.layers.Lambda(picked)(x))
-    assert not any(call.gathers for call in calls_of(model, mode="predict") if isinstance(call, Call))
+    assert not any(call.independent for call in calls_of(model, mode="predict") if isinstance(call, Call))
 
 
 @pytest.mark.parametrize(("name", "order"), [(name, order) for name in CASES for order in (0, 1)])

@@ -89,6 +89,7 @@ class CUDA:
         done = int(words[DONE])
         self.memory.advance({s: n * rows * done for s, n in self.program.moving.items()})
         if words[STATUS] != OK:
+            self.tables.clear()  # blocks that begin after a failure do not count themselves: counters may not be at 0
             raise Stopped(done, table.names[words[FAILED_ROW]])
         return done
 

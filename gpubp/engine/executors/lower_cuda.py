@@ -16,7 +16,7 @@ from gpubp.engine.halves import HALVES
 from gpubp.engine.plan import DATA, GRADS, WORK, Operand
 from gpubp.engine.program import Program
 from gpubp.kernels.cuda import generate, narrow, on_chip, source
-from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed, spread
+from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed, row_sums, spread, sums_apart
 from gpubp.kernels.description import INNER, Access, Array, ChainEnd, Compute, Kernel, Loop, Written
 
 SCRATCH = "scratch"  # of the executor: rows of scratch that do not fit on the chip, and products before they count
@@ -39,7 +39,7 @@ class Call:
         shape: of its launch.
         arguments: in the order of its parameters.
         rows: of the batch.
-        gathers: whether it brings rows of the caller's arrays to where the batch lies, and does nothing else.
+        independent: whether it and its like touch nothing of each other, and their threads take any of the elements.
     """
 
     source: generate.Text
@@ -47,7 +47,7 @@ class Call:
     shape: Launch
     arguments: tuple[Operand | int | None, ...]
     rows: int
-    gathers: bool = False
+    independent: bool = False
 
     @cached_property
     def name(self) -> str:
@@ -135,7 +135,11 @@ class Lowering:
         one = lower(i, places, self.rows)
         if i.op is not None and i.op.kernel == "gemm.gemm" and i.outputs[0].dtype.kind == "f":
             return self._product(one, i.attrs.get("precision"), number, guarded)
-        calls: list[Call | Product] = [replace(self._call(one, number, guarded), gathers=_is_gather(i, places))]
+        call = self._call(one, number, guarded)
+        calls: list[Call | Product] = [
+            replace(call, independent=_is_gather(i, places)),
+            *self._sums(one, number, guarded),
+        ]
         if i.op is not None and i.op.kernel == "shaping.write_walk":  # of whose result it reaches a part
             out, view = one.operands[-1]
             kernel = Written((Array(out.dtype.name, 1),), "shaping.zero", 0)
@@ -221,6 +225,21 @@ class Lowering:
             arguments += _memory(shape)
         return Call(text, source.families(kernel), shape, tuple(arguments), self.rows)
 
+    def _sums(self, one: Lowered, number, guarded) -> list[Call]:
+        """What adds up the sums over the rows that the blocks of a loop leave, where the last block does not."""
+        loop, extents = one.kernel, one.options
+        blocks = sums_apart(loop, *extents) if isinstance(loop, Loop) else 0
+        if not blocks:
+            return []
+        columns, calls = extents[1], []
+        for k, s in enumerate(row_sums(loop)):
+            left = Operand(PARTIALS, 8 * k * blocks * columns, np.dtype(s.dtype), (blocks, columns))
+            out = next(one.operands[a.array][0] for a in loop.stores if a.value == s.value)
+            kernel = Written((Array(left.number, 3), Array(out.number, 2)), "reduce.reduce_sum", 0)
+            summed = Lowered(kernel, ((left, (1, blocks, columns)), (out, (1, columns))), ())
+            calls.append(replace(self._call(summed, number, guarded), independent=True))
+        return calls
+
     def _moving(self, one: Lowered) -> tuple[bool, ...]:
         """Which operands lie in segments of the caller."""
         return tuple(place.segment in self.slots for place, _ in one.operands)
@@ -235,6 +254,7 @@ class Lowering:
 
 
 def _is_gather(i: Instruction, places) -> bool:
+    """Whether it brings rows of the caller's arrays to where the batch lies."""
     return i.op is not None and i.op.kernel in GATHERS and places[i.outputs[0]].segment == DATA
 
 

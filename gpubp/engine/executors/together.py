@@ -21,10 +21,11 @@ def together(calls: Iterable[Call | Product]) -> list[Call | Product]:
 
 
 def _joined(before: Call | Product, call: Call | Product) -> Call | None:
-    """One launch of both, if all is done by one thread, or rows of a batch are gathered; None else."""
+    """One launch of both, if all is done by one thread, or neither minds what the other does; None else."""
     if isinstance(before, Product) or isinstance(call, Product):
         return None
-    if not (before.shape.threads == call.shape.threads == 1 or (before.gathers and call.gathers)):
+    alike = before.shape.block == call.shape.block
+    if not (before.shape.threads == call.shape.threads == 1 or (before.independent and call.independent and alike)):
         return None
     return replace(
         before,

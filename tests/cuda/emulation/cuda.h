@@ -61,6 +61,23 @@ inline T emulated_shuffle(unsigned mask, T value, int source, int line) {
 }
 #define __shfl_xor_sync(mask, value, k) emulated_shuffle(mask, value, emulated.lane ^ (k), __LINE__)
 
+inline unsigned emulated_ballot(unsigned mask, bool yes, int line) {
+  unsigned found = 0;
+  for (int k = 0; k < 32; k++) found |= unsigned(emulated_shuffle(mask, int(yes), k, line)) << k;
+  return found;
+}
+#define __ballot_sync(mask, yes) emulated_ballot(mask, yes, __LINE__)
+
+template <class T>
+inline unsigned emulated_match(unsigned mask, T value, int line) {
+  unsigned found = 0;
+  for (int k = 0; k < 32; k++) found |= unsigned(emulated_shuffle(mask, value, k, line) == value) << k;
+  return found;
+}
+#define __match_any_sync(mask, value) emulated_match(mask, value, __LINE__)
+
+inline int __ffs(unsigned bits) { return __builtin_ffs(int(bits)); }
+
 inline float __int_as_float(int bits) {
   float value;
   memcpy(&value, &bits, sizeof value);
