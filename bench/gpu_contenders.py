@@ -136,7 +136,7 @@ def no_epilogues():
     """Bias and ReLU by kernels of their own."""
     from gpubp.backend import current_device
 
-    current_device().epilogues = False
+    current_device().epilogues = frozenset()
 
 
 def plain():

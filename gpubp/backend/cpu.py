@@ -10,8 +10,9 @@ class CPUDevice:
 
     name = "cpu"
     align = 64
-    epilogues = True
+    epilogues = frozenset({"bias", "relu_bias"})
     narrow = False
+    branches = False
     precisions = frozenset({"float32", "float64"})
 
     @property

@@ -32,8 +32,9 @@ class CUDADevice:
     """
 
     align = 256
-    epilogues = True
+    epilogues = frozenset({"bias", "relu_bias"})
     narrow = True
+    branches = True
 
     @property
     def setting(self) -> str:

@@ -12,8 +12,9 @@ class Device(Protocol):
 
     name: str
     align: int  # of operands in segments, in bytes
-    epilogues: bool  # whether products can add a bias, and take the ReLU, before they store
+    epilogues: frozenset[str]  # what products can do before they store, by the names of `Gemm`
     narrow: bool  # whether what `engine.narrow` joins is one kernel
+    branches: bool  # whether gradients of weights may be computed beside what follows them
     precisions: frozenset[str]  # that products can be computed in, as policies name them
 
     @property

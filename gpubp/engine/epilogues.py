@@ -4,6 +4,8 @@ cuBLASLt, and the tiles of `kernels/cpu`, do that while the result is still in r
 devices that can; both halves stay known, for shapes that the library does not take.
 """
 
+from collections.abc import Container
+
 from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.region import Kind
 from gpubp.ops.linalg import gemm
@@ -16,12 +18,13 @@ def epilogue(reader: Instruction) -> str | None:
     return NAMES.get(tuple(step.op.name for step in reader.steps))
 
 
-def with_epilogues(code: list[Instruction], roots) -> list[Instruction]:
+def with_epilogues(code: list[Instruction], roots, known: Container[str]) -> list[Instruction]:
     """The same instructions; products are one with the readers that can be their epilogue.
 
     Arguments:
         code: of a part.
         roots: what the part assigns, which does not stay in `work`.
+        known: the names of the epilogues that the device has.
     """
     kept = {base(x) for x in roots}
     products = {i.outputs[0]: i for i in code if i.op is gemm}
@@ -32,7 +35,7 @@ def with_epilogues(code: list[Instruction], roots) -> list[Instruction]:
     joined, done = [], set()
     for i in code:
         product = next((products[x] for x in map(base, i.inputs) if x in products), None)
-        if product and len(readers[product.outputs[0]]) == 1 and _can_end(product, i, kept):
+        if product and len(readers[product.outputs[0]]) == 1 and epilogue(i) in known and _can_end(product, i, kept):
             done.add(product)
             i = _one_of(product, i)
         joined.append(i)
@@ -42,7 +45,7 @@ def with_epilogues(code: list[Instruction], roots) -> list[Instruction]:
 def _can_end(product: Instruction, reader: Instruction, kept) -> bool:
     """Whether the reader adds one row to each of the product's, and its result is used in `work` alone."""
     y, region = product.outputs[0], reader.region
-    if region is None or epilogue(reader) is None or len(reader.outputs) != 1 or y in kept or len(y.dims) != 2:
+    if region is None or len(reader.outputs) != 1 or y in kept or len(y.dims) != 2:
         return False
     added = list(dict.fromkeys(map(base, reader.steps[0].inputs)))
     if len(added) != 2 or len(reader.inputs) != 2:

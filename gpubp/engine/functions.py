@@ -212,7 +212,7 @@ def _hash(graph, outputs):
 
 def _plan(outputs, executor) -> Compiled:
     device = current_device()
-    layout = Layout(1, device.align, device.epilogues, device.precisions, device.narrow)
+    layout = Layout(1, device.align, device.epilogues, device.precisions, device.narrow, device.branches)
     places = [Operand(f"result{k}", 0, s.dtype, s.dims) for k, s in enumerate(outputs)]
     wanted = [(p, s) for p, s in zip(places, outputs, strict=True) if size(s.dims)]
     program = Program([plan("compute", wanted, layout)], layout)

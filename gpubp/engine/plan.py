@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from gpubp.engine.fuse import Instruction, alone, as_instructions, base, copied,
 from gpubp.engine.halves import HALVES, Halves
 from gpubp.engine.narrow import stretch
 from gpubp.engine.trace import Graph, Symbol
+from gpubp.ops.linalg import gemm
 from gpubp.ops.registry import REGISTRY
 from gpubp.ops.shapes import Shape, at, size
 
@@ -59,8 +61,9 @@ class Operand:
 class Layout:
     """Hands out the bytes of segments, for at most `rows` rows.
 
-    `epilogues` says whether the device's products take up what `engine.epilogues` joins with them, `precisions` what
-    they can be computed in, `narrow` whether the device computes what `engine.narrow` joins.
+    `epilogues` names what the products of the device take up, `precisions` what they can be computed in,
+    `narrow` whether the device computes what `engine.narrow` joins, `branches` whether it computes gradients of weights
+    beside what follows them.
 
     Of weights, and of the rows of a `batch`, there may be copies in half precision, their `shadows`, by format, if who
     plans sees to it (`shadowed`): parts that write such values are planned after those that read them, and write both.
@@ -68,9 +71,10 @@ class Layout:
 
     rows: int
     align: int = 64
-    epilogues: bool = False
+    epilogues: frozenset[str] = frozenset()
     precisions: frozenset[str] = frozenset()
     narrow: bool = False
+    branches: bool = False
     sizes: dict[str, int] = field(default_factory=dict)
     constants: list[tuple[Operand, object]] = field(default_factory=list)
     batch: list[Operand] = field(default_factory=list)
@@ -145,8 +149,8 @@ def plan(
     roots = [symbol for _, symbol in kept]
     ops = as_instructions(roots)
     code = fuse(ops, roots) if fused else alone(ops, roots)
-    if fused and layout.epilogues:
-        code = with_epilogues(code, roots)
+    if fused:
+        code = with_epilogues(code, roots, layout.epilogues)
     halves = Halves(code, {base(r) for r in roots}, layout.precisions, layout.shadow)
     found = stretch(halves.code, roots) if fused and layout.narrow else None
     graph = as_instructions([symbol for _, symbol in targets])
@@ -273,6 +277,8 @@ def _in_work(x: Symbol, halves: dict[Symbol, str], offset: int = 0) -> Operand:
 def _blocks(part: Part, halves: dict[Symbol, str], layout: Layout) -> list[Block]:
     """What is to be placed. An output may take the place of an input that is read no more."""
     last = {base(x): k for k, i in enumerate(part.code) for x in i.inputs}
+    if layout.branches:
+        last |= _read_beside(part)
     found: dict[Symbol, Block] = {}
     for k, i in enumerate(part.code):
         for out in (*i.outputs, *i.scratch):
@@ -287,14 +293,25 @@ def _blocks(part: Part, halves: dict[Symbol, str], layout: Layout) -> list[Block
     return list(dict.fromkeys(found.values()))
 
 
+def _read_beside(part: Part) -> dict[Symbol, int]:
+    """What gradients of weights are computed from, with the next such instruction: until then it is not overwritten."""
+    settled = {x for x, place in part.places.items() if place.segment == GRADS}
+    gradients = [k for k, i in enumerate(part.code) if i.op is gemm and i.outputs[0] in settled]
+    return {base(x): until for k, until in pairwise([*gradients, len(part.code)]) for x in part.code[k].inputs}
+
+
 def _inherited(out, instruction, k, last, found, halves) -> Block | None:
-    """The place of an input of the same size that dies here, taken over from it."""
+    """The place of an input of the same size that dies here, taken over from it.
+
+    Of several, that of the latest: those before it may still be read where instructions run side by side.
+    """
+    possible: list[Block] = []
     for x in instruction.inputs:
         dies = x in found and found[x].values[-1] is x and last[x] == k
         alike = size(x.dims) == size(out.dims) and halves.get(x) == halves.get(out)
         if dies and alike and out in set(instruction.outputs) and instruction.region.may_overwrite(out, x):
-            return found[x]
-    return None
+            possible.append(found[x])
+    return max(possible, key=lambda block: block.born, default=None)
 
 
 def packed(blocks: list[Block]) -> tuple[int, dict[Block, int]]:

@@ -100,7 +100,7 @@ class Builder:
     def __init__(self, model, store: Store, batch_size: int):
         self.model, self.store = model, store
         device = store.device
-        able = device.epilogues, device.precisions, device.narrow
+        able = device.epilogues, device.precisions, device.narrow, device.branches
         self.layout = Layout(batch_size, device.align, *able, shadowed=True)
         for segment, n in store.layout.sizes.items():
             self.layout.reserve(segment, n)

@@ -75,7 +75,7 @@ def step(v):
 
 
 def test_places_of_values_that_meet_in_one_instruction(gpu):
-    assert [i.name for i in build([step], epilogues=True).parts[0].code if i.halves] == [
+    assert [i.name for i in build([step], epilogues=gpu.epilogues).parts[0].code if i.halves] == [
         "matmul add relu",
         "matmul add",
     ]

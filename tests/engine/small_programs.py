@@ -40,7 +40,7 @@ def places(layout) -> dict[str, Operand]:
     return {name: layout.add(segment, shape, dtype) for name, (segment, shape, dtype) in SHAPES.items()}
 
 
-def build(parts, fused=True, align=64, epilogues=False) -> Program:
+def build(parts, fused=True, align=64, epilogues=frozenset()) -> Program:
     """The program whose parts these functions record: from symbols by name to pairs of a name and what it is assigned.
 
     Names that no variable has stand for places of their own, in which results can be seen.

@@ -3,25 +3,30 @@
 They are put into the device's second queue, and the first one waits for them where it would touch what they work on.
 """
 
+from itertools import chain, pairwise
+
 from gpubp.engine.executors.lower_cuda import Call, Product
-from gpubp.engine.plan import GRADS, Operand
+from gpubp.engine.plan import GRADS
 
 JOIN = "join"
 
 
 def branched(calls: list[Call | Product]) -> list[tuple[Call | Product | str, bool]]:
-    """The calls of a step, each with whether it goes into the second queue, and JOIN where the first one waits."""
+    """The calls of a step, each with whether it goes into the second queue, and JOIN where the first one waits.
+
+    A gradient for which the very next call would wait stays in the first queue. Waiting is for what is in the second
+    one at the time: so it comes before a gradient that goes there, if the call after that has to wait for others.
+    """
     found: list[tuple[Call | Product | str, bool]] = []
     beside: list[Product] = []
-    for call in _gradients_first(calls):
-        if _is_gradient(call):
-            beside.append(call)
-            found.append((call, True))
-            continue
-        if any(_meet(call, product) for product in beside):
+    for call, after in pairwise(chain(_gradients_first(calls), [None])):
+        aside = _is_gradient(call) and after is not None and not _meet(after, call)
+        if any(_meet(after if aside else call, product) for product in beside):
             found.append((JOIN, False))
             beside = []
-        found.append((call, False))
+        if aside:
+            beside.append(call)
+        found.append((call, aside))
     return [*found, (JOIN, False)] if beside else found
 
 
@@ -42,8 +47,6 @@ def _gradients_first(calls):
 def _meet(call: Call | Product, beside: Product) -> bool:
     """Whether a call touches what the product writes, or writes what it reads."""
     rows, reads = beside.rows, (beside.a, beside.b)
-    if isinstance(call, Product):
-        touched, written = call.operands, [call.c]
-    else:  # a kernel may write whatever it gets
-        touched = written = [x for x in call.arguments if isinstance(x, Operand)]
-    return any(x.overlaps(beside.c, rows) for x in touched) or any(x.overlaps(y, rows) for x in written for y in reads)
+    return any(x.overlaps(beside.c, rows) for x in call.operands) or any(
+        x.overlaps(y, rows) for x in call.writes for y in reads
+    )

@@ -17,7 +17,7 @@ from gpubp.engine.plan import DATA, GRADS, WORK, Operand
 from gpubp.engine.program import Program
 from gpubp.kernels.cuda import generate, narrow, on_chip, source
 from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed, row_sums, spread, sums_apart
-from gpubp.kernels.description import INNER, Access, Array, ChainEnd, Compute, Kernel, Loop, Written
+from gpubp.kernels.description import INNER, Access, Array, ChainEnd, Compute, Kernel, Loop, Nest, Written
 
 SCRATCH = "scratch"  # of the executor: rows of scratch that do not fit on the chip, and products before they count
 PARTIALS = "partials"
@@ -38,6 +38,7 @@ class Call:
         families: the files of the functions that it calls.
         shape: of its launch.
         arguments: in the order of its parameters.
+        writes: of those that are places, what it may write.
         rows: of the batch.
         independent: whether it and its like touch nothing of each other, and their threads take any of the elements.
     """
@@ -46,12 +47,18 @@ class Call:
     families: tuple[str, ...]
     shape: Launch
     arguments: tuple[Operand | int | None, ...]
+    writes: tuple[Operand, ...]
     rows: int
     independent: bool = False
 
     @cached_property
     def name(self) -> str:
         return f"kernel_{hashlib.sha256(self.source.named('').encode()).hexdigest()[:16]}"
+
+    @property
+    def operands(self) -> list[Operand]:
+        """What it reads and writes."""
+        return [x for x in self.arguments if isinstance(x, Operand)]
 
     @property
     def text(self) -> str:
@@ -72,8 +79,12 @@ class Product:
 
     @property
     def operands(self) -> list[Operand]:
-        """What it reads, and last what it writes."""
+        """What it reads and writes."""
         return [x for x in (self.a, self.b, self.bias, self.c) if x is not None]
+
+    @property
+    def writes(self) -> tuple[Operand, ...]:
+        return (self.c,)
 
 
 def with_others(call: Call | Product) -> list[Call | Product]:
@@ -172,7 +183,8 @@ class Lowering:
         moving = self._moving(one)
         text = narrow.text(one.kernel, self.rows, moving)
         arguments = [*self._arguments(one, number, guarded, range(len(moving))), *one.options, *_memory(shape)[1:2]]
-        return Call(text, source.families(one.kernel), shape, tuple(arguments), self.rows)
+        writes = tuple(x for x in arguments if isinstance(x, Operand))
+        return Call(text, source.families(one.kernel), shape, tuple(arguments), writes, self.rows)
 
     def advance(self, moving: dict[str, int]) -> Call:
         """Ends a step."""
@@ -221,9 +233,10 @@ class Lowering:
         if isinstance(kernel, Written):
             arguments += [max(d, 0) for _, view in one.operands for d in view]
         arguments += extents or one.options
-        if isinstance(kernel, Loop):
-            arguments += _memory(shape)
-        return Call(text, source.families(kernel), shape, tuple(arguments), self.rows)
+        own = _memory(shape) if isinstance(kernel, Loop) else []
+        written = [one.operands[k][0] for k in kernel_writes(kernel)]
+        writes = tuple(x for x in (*written, *own) if x is not None)
+        return Call(text, source.families(kernel), shape, (*arguments, *own), writes, self.rows)
 
     def _sums(self, one: Lowered, number, guarded) -> list[Call]:
         """What adds up the sums over the rows that the blocks of a loop leave, where the last block does not."""
@@ -253,9 +266,16 @@ class Lowering:
         return arguments
 
 
+def kernel_writes(kernel: Loop | Nest | Written) -> set[int]:
+    """The numbers of the arrays that a kernel writes."""
+    if isinstance(kernel, Loop):
+        return {a.array for a in kernel.stores}
+    return {len(kernel.arrays) - 1} if kernel.arrays else set()
+
+
 def _is_gather(i: Instruction, places) -> bool:
-    """Whether it brings rows of the caller's arrays to where the batch lies."""
-    return i.op is not None and i.op.kernel in GATHERS and places[i.outputs[0]].segment == DATA
+    """Whether it brings rows of a batch to where they stay, as they are or in half precision."""
+    return i.op is not None and i.op.kernel in GATHERS and places[i.outputs[0]].segment.endswith(DATA)
 
 
 def _memory(shape: Launch) -> list[Operand | None]:
@@ -268,8 +288,8 @@ def own_memory(calls) -> dict[str, int]:
     """The bytes that the executor must have for these calls, which run one after the other."""
     sizes: dict[str, int] = {}
     for call in calls:
-        for x in call.operands if isinstance(call, Product) else call.arguments:
-            if isinstance(x, Operand) and x.segment in (SCRATCH, PARTIALS, COUNTERS):
+        for x in call.operands:
+            if x.segment in (SCRATCH, PARTIALS, COUNTERS):
                 sizes[x.segment] = max(sizes.get(x.segment, 0), x.offset + x.bytes(call.rows))
     return sizes
 

@@ -33,4 +33,5 @@ def _joined(before: Call | Product, call: Call | Product) -> Call | None:
         families=(*before.families, *call.families),
         shape=max(before.shape, call.shape, key=lambda shape: shape.threads),
         arguments=before.arguments + call.arguments,
+        writes=before.writes + call.writes,
     )

@@ -124,7 +124,8 @@ class EmulatedDevice:
     """
 
     align = 256
-    epilogues = True
+    epilogues = frozenset({"bias", "relu_bias"})
+    branches = True
     precisions = frozenset({"float32", "float64", "tf32", *HALVES})
     on_chip = 224 << 10  # bytes of shared memory that a block may ask for
     numbers = count()
