@@ -8,7 +8,8 @@ import numpy as np
 import gpubp
 from gpubp.backend import choice
 from gpubp.engine import functions
-from gpubp.engine.executors.lower_cuda import Call, lowered, with_others
+from gpubp.engine.executors.calls import Call, with_others
+from gpubp.engine.executors.lower_cuda import lowered
 from gpubp.engine.executors.together import together
 from gpubp.kernels.cuda import source
 

@@ -9,7 +9,8 @@ import pytest
 from gpubp.backend.device import Gemm
 from gpubp.engine.executors import branches, cuda
 from gpubp.engine.executors.branches import JOIN, branched
-from gpubp.engine.executors.lower_cuda import Call, Product, lowered
+from gpubp.engine.executors.calls import Call, Product
+from gpubp.engine.executors.lower_cuda import lowered
 from gpubp.engine.plan import Operand
 from gpubp.kernels.cuda.generate import Text
 from gpubp.kernels.cuda.launch import Launch

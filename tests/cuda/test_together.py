@@ -7,7 +7,8 @@ import pytest
 
 import gpubp
 from gpubp.engine.executors import cuda
-from gpubp.engine.executors.lower_cuda import Call, Product, lowered
+from gpubp.engine.executors.calls import Call, Product
+from gpubp.engine.executors.lower_cuda import lowered
 from gpubp.engine.executors.together import together
 from gpubp.layers import Dense
 

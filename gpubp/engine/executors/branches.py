@@ -5,7 +5,7 @@ They are put into the device's second queue, and the first one waits for them wh
 
 from itertools import chain, pairwise
 
-from gpubp.engine.executors.lower_cuda import Call, Product
+from gpubp.engine.executors.calls import Call, Product
 from gpubp.engine.plan import GRADS
 
 JOIN = "join"

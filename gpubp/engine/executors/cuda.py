@@ -11,22 +11,10 @@ import numpy as np
 
 from gpubp.backend.device import Accelerator
 from gpubp.engine.executors.branches import JOIN, branched
+from gpubp.engine.executors.calls import Call, Product, own_memory, with_others
 from gpubp.engine.executors.capacity import require
 from gpubp.engine.executors.graph_size import TRIALS, graph_size, measured
-from gpubp.engine.executors.lower_cuda import (
-    DONE,
-    FAILED_ROW,
-    OK,
-    SEGMENTS,
-    STATUS,
-    Call,
-    Lowering,
-    Product,
-    lowered,
-    own_memory,
-    slots,
-    with_others,
-)
+from gpubp.engine.executors.lower_cuda import DONE, FAILED_ROW, OK, SEGMENTS, STATUS, Lowering, lowered, slots
 from gpubp.engine.executors.memory import Memory, Stopped
 from gpubp.engine.executors.together import together
 from gpubp.engine.plan import Operand

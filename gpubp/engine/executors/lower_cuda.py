@@ -1,14 +1,13 @@
 """Lowering for CUDA: an instruction becomes launches of kernels, or a product that the library computes."""
 
-import hashlib
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from gpubp.backend.device import Gemm
 from gpubp.engine.epilogues import epilogue
+from gpubp.engine.executors.calls import COUNTERS, PARTIALS, SCRATCH, Call, Product
 from gpubp.engine.executors.lower import Lowered, as_float, lower
 from gpubp.engine.executors.lower_narrow import lower_chain
 from gpubp.engine.fuse import Instruction, base
@@ -19,78 +18,11 @@ from gpubp.kernels.cuda import generate, narrow, on_chip, source
 from gpubp.kernels.cuda.launch import Launch, flattened, launch, passed, row_sums, spread, sums_apart
 from gpubp.kernels.description import INNER, Access, Array, ChainEnd, Compute, Kernel, Loop, Nest, Written
 
-SCRATCH = "scratch"  # of the executor: rows of scratch that do not fit on the chip, and products before they count
-PARTIALS = "partials"
-COUNTERS = "counters"
 ALIGN = 256  # bytes, of what lies in scratch memory
 STATUS, FAILED_ROW, STOPPED, DONE, SEGMENTS = range(5)  # words of the context, as in device.cuh
 OK, BAD_INDEX, NOT_FINITE = range(3)
 GATHERS = ("gather.take_rows", "gather.take_sparse_rows")
 BYTES, COUNTS = np.dtype(np.uint8), np.dtype(np.uint32)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A kernel with its operands: places, integers, and None where it needs no memory.
-
-    Arguments:
-        source: its text, by which it is known.
-        families: the files of the functions that it calls.
-        shape: of its launch.
-        arguments: in the order of its parameters.
-        writes: of those that are places, what it may write.
-        rows: of the batch.
-        independent: whether it and its like touch nothing of each other, and their threads take any of the elements.
-    """
-
-    source: generate.Text
-    families: tuple[str, ...]
-    shape: Launch
-    arguments: tuple[Operand | int | None, ...]
-    writes: tuple[Operand, ...]
-    rows: int
-    independent: bool = False
-
-    @cached_property
-    def name(self) -> str:
-        return f"kernel_{hashlib.sha256(self.source.named('').encode()).hexdigest()[:16]}"
-
-    @property
-    def operands(self) -> list[Operand]:
-        """What it reads and writes."""
-        return [x for x in self.arguments if isinstance(x, Operand)]
-
-    @property
-    def text(self) -> str:
-        return self.source.named(self.name)
-
-
-@dataclass(frozen=True)
-class Product:
-    """A product of matrices by the library, or what is called `otherwise`, where the library does not take it."""
-
-    a: Operand
-    b: Operand
-    c: Operand
-    shape: Gemm
-    rows: int
-    bias: Operand | None = None
-    otherwise: tuple["Call | Product", ...] = ()
-
-    @property
-    def operands(self) -> list[Operand]:
-        """What it reads and writes."""
-        return [x for x in (self.a, self.b, self.bias, self.c) if x is not None]
-
-    @property
-    def writes(self) -> tuple[Operand, ...]:
-        return (self.c,)
-
-
-def with_others(call: Call | Product) -> list[Call | Product]:
-    """A call, and all that may be called in its place."""
-    others = call.otherwise if isinstance(call, Product) else ()
-    return [call, *(x for other in others for x in with_others(other))]
 
 
 def slots(program: Program) -> dict[str, int]:
@@ -282,16 +214,6 @@ def _memory(shape: Launch) -> list[Operand | None]:
     """What a loop's kernel works with besides its operands."""
     needs = ((SCRATCH, BYTES, shape.scratch), (PARTIALS, BYTES, shape.partials), (COUNTERS, COUNTS, shape.counters))
     return [Operand(segment, 0, dtype, (n,)) if n else None for segment, dtype, n in needs]
-
-
-def own_memory(calls) -> dict[str, int]:
-    """The bytes that the executor must have for these calls, which run one after the other."""
-    sizes: dict[str, int] = {}
-    for call in calls:
-        for x in call.operands:
-            if x.segment in (SCRATCH, PARTIALS, COUNTERS):
-                sizes[x.segment] = max(sizes.get(x.segment, 0), x.offset + x.bytes(call.rows))
-    return sizes
 
 
 def _copy(source_place: Operand, target: Operand, n: int) -> Lowered:

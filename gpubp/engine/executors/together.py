@@ -7,7 +7,7 @@ no thread need wait for.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gpubp.engine.executors.lower_cuda import Call, Product
+from gpubp.engine.executors.calls import Call, Product
 from gpubp.kernels.cuda.generate import one_after_the_other
 
 
