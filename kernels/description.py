@@ -111,10 +111,11 @@ class Shared:
 
 @dataclass(frozen=True)
 class Bring:
-    """Rows of an array become a tile."""
+    """Rows of an array become a tile: those that stand where the batch does, or those whose numbers are in an array."""
 
     array: int
     tile: int
+    numbers: int | None = None
 
 
 @dataclass(frozen=True)

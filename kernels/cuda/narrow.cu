@@ -14,6 +14,25 @@ __device__ inline void bring(T* to, const T* from, int rows) {
   for (int i = threadIdx.x; i < rows * COLUMNS; i += BLOCK) to[i / COLUMNS * LD + i % COLUMNS] = from[i];
 }
 
+// Rows of an array of n that have these numbers, to the chip, N neighbours by each thread.
+template <int COLUMNS, int LD, int N, class T, class S>
+__device__ inline void pick_packs(i64* ctx, i64 row, T* to, const S* from, i64 n, const i64* numbers, int rows) {
+  constexpr int ACROSS = COLUMNS / N;
+  for (int i = threadIdx.x; i < rows * ACROSS; i += BLOCK) {
+    const int r = i / ACROSS, c = i % ACROSS * N;
+    const auto read = load<N>(from + checked_index(ctx, row, numbers[r], n) * COLUMNS + c);
+#pragma unroll
+    for (int k = 0; k < N; k++) to[r * LD + c + k] = T(read.of[k]);
+  }
+}
+
+template <int COLUMNS, int LD, class T, class S>
+__device__ inline void pick(i64* ctx, i64 row, T* to, const S* from, i64 n, const i64* numbers, int rows) {
+  constexpr int N = COLUMNS % 4 ? 1 : 4;
+  if (u64(from) % sizeof(Pack<S, N>) == 0) pick_packs<COLUMNS, LD, N>(ctx, row, to, from, n, numbers, rows);
+  else pick_packs<COLUMNS, LD, 1>(ctx, row, to, from, n, numbers, rows);
+}
+
 // c = a @ b of ROWS rows, or a @ b^T where b is TURNED. A thread's columns are as far apart as can be, so that
 // neighbouring threads read neighbouring elements of b.
 template <int ROWS, int N, int K, bool TURNED, int LDA, int LDB, int LDC, class A, class B, class C>

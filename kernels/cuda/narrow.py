@@ -5,6 +5,7 @@ them, and the sums over its rows in the registers of its threads. It leaves thes
 adds up those of all blocks, always in the same order.
 """
 
+from itertools import pairwise
 from math import prod
 
 from gpubp.kernels.cuda.generate import COMBINE, TYPE, LoopText, Text, entry, parameters_of, start, total_type
@@ -49,9 +50,10 @@ def _chain(chain, rows) -> list[str]:
     lines += ["for (i64 first = i64(blockIdx.x) * ROWS; first < rows; first += i64(gridDim.x) * ROWS) {"]
     lines.append("  const int count = rows - first < ROWS ? int(rows - first) : ROWS;")
     lines.append("  __syncthreads();")
-    for number, s in enumerate(chain.stages):
+    for number, (s, following) in enumerate(pairwise((*chain.stages, None))):
         lines += [f"  {line}" for line in _stage(chain, number, s, rows)]
-        lines.append("  __syncthreads();")
+        if not (isinstance(s, Bring) and isinstance(following, Bring)):  # which have nothing to do with each other
+            lines.append("  __syncthreads();")
     return [*lines, "}", *_leave(chain)]
 
 
@@ -90,9 +92,7 @@ def _stage(chain, number, s, rows) -> list[str]:
     if isinstance(s, RowLoop):
         return _StageText(chain, number, s).body()
     if isinstance(s, Bring):
-        tile = chain.tiles[s.tile]
-        start_of = f"x{s.array} + first * {tile.columns}"
-        return [f"bring<{tile.columns}, {_ld(tile)}>(t{s.tile}, {start_of}, count);"]
+        return [_bring(chain, s)]
     left = chain.tiles[s.left]
     if isinstance(s, Gradient):
         ends = {f"t{k}": _ld(chain.tiles[k]) for k in (s.left, s.right)}
@@ -106,6 +106,15 @@ def _stage(chain, number, s, rows) -> list[str]:
     mma = "mma_" * _by_tensor_cores(rows, left.columns, out.columns, left.dtype, dtype)
     extents = f"ROWS, {out.columns}, {left.columns}, {str(s.turned).lower()}, {_ld(left)}, {ldb}, {_ld(out)}"
     return [f"{mma}product<{extents}>(t{s.left}, s{s.right}, t{s.out});"]
+
+
+def _bring(chain, s: Bring) -> str:
+    tile = chain.tiles[s.tile]
+    extents = f"{tile.columns}, {_ld(tile)}"
+    if s.numbers is None:
+        return f"bring<{extents}>(t{s.tile}, x{s.array} + first * {tile.columns}, count);"
+    length = f"ctx[slot{s.array} + 1] / i64({tile.columns} * sizeof(*x{s.array}))"
+    return f"pick<{extents}>(ctx, row, t{s.tile}, x{s.array}, {length}, x{s.numbers} + first, count);"
 
 
 def _ld(tile) -> int:

@@ -98,7 +98,7 @@ PLANTS = {
         "narrow.cu", "load_matrices<true>(left", "load_matrices<false>(left", "tensor_cores", "plain", DIFFERENT
     ),
     "a fence is missing": Plant(
-        "block.cuh", "  __threadfence();\n  __syncthreads();\n", "  __syncthreads();\n", "sums", "tsan", "data race"
+        "block.cuh", "    __threadfence();\n    last =", "    last =", "sums", "tsan", "data race"
     ),
     "a barrier is missing where values race": Plant(
         "block.cuh", BARRIER, BARRIER.replace("    __syncthreads();\n", ""), "sums", "tsan", "data race"

@@ -1,14 +1,19 @@
 """Narrow networks as one kernel: which are taken, and that numbers are those of the reference whatever the shape."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpubp
 from gpubp import layers
 from gpubp.backend import choice
+from gpubp.engine.executors import lower_cuda
 from gpubp.engine.executors.lower_cuda import lowered
+from gpubp.engine.executors.together import together
 from gpubp.layers import Activation, Dense, Dropout
 
 from .emulation.device import EmulatedDevice
@@ -122,6 +127,53 @@ def test_only_what_trains_is_taken(gpu):
     model = network((12, 8, 3))
     parts = [part for mode in ("evaluate", "predict") for part in model.program(16, mode).parts]
     assert not any(i.stages for part in parts for i in part.code)
+
+
+# What is gathered on the chip
+
+BYTES = (X * 20).astype(np.uint8)
+SPARSE = scipy.sparse.csr_array(np.where(np.abs(X) > 1, X, 0))
+
+
+def gathering(model, rows=16) -> list[bool]:
+    """Of the kernels of a step, whether they gather."""
+    calls = together(chain(*lowered(model.program(rows), rows, None, EmulatedDevice.on_chip)[0]))
+    return ["take_rows" in call.text or "pick<" in call.text for call in calls]
+
+
+@pytest.mark.parametrize("name", ["two layers", "one column", "rows normalized"])
+def test_a_step_is_four_kernels_of_which_the_first_gathers(gpu, name):
+    assert gathering(TAKEN[name]()) == [True, False, False, False]
+
+
+def test_what_others_read_as_well_is_gathered_for_all(gpu):
+    """Here targets, of which a metric has running sums."""
+    model = stacked(12, Dense(8, "relu"), Dense(3), metrics=[lambda y, y_pred: gpubp.ops.cumsum(y, axis=1)[:, 1]])
+    assert gathering(model) == [True, False, False, True, False, False, False]
+
+
+def test_where_there_is_no_room_for_the_batch_it_is_gathered_before(gpu, monkeypatch):
+    monkeypatch.setattr(gpu, "on_chip", 0)
+    model, _ = fitted(*CASES["relu, Adam"], epochs=1)
+    monkeypatch.undo()
+    with gpubp.device("cpu"):
+        assert distance(model, fitted(*CASES["relu, Adam"], epochs=1)[0]) < 1e-5
+
+
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("x", [X, BYTES, X.astype(np.float64), SPARSE], ids=["float32", "uint8", "float64", "sparse"])
+def test_rows_are_the_same_wherever_they_are_gathered(gpu, monkeypatch, x, dtype, before):
+    """Those of the device may begin anywhere."""
+    if before and not scipy.sparse.issparse(x):
+        x = gpu.upload(np.concatenate([np.zeros(before, x.dtype), x.ravel()]))[before:].reshape(x.shape)
+
+    def trained():
+        return fitted(lambda: network((12, 8, 3), "tanh", dtype=dtype), TARGETS, batch_size=24, x=x)[0]
+
+    here = trained()
+    monkeypatch.setattr(lower_cuda, "picked", lambda *given: {})
+    assert distance(here, trained()) == 0
 
 
 # Numbers

@@ -9,7 +9,7 @@ from gpubp.backend.device import Gemm
 from gpubp.engine.epilogues import epilogue
 from gpubp.engine.executors.calls import COUNTERS, PARTIALS, SCRATCH, Call, Product
 from gpubp.engine.executors.lower import Lowered, as_float, lower
-from gpubp.engine.executors.lower_narrow import lower_chain
+from gpubp.engine.executors.lower_narrow import Picked, lower_chain, picked
 from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.halves import HALVES
 from gpubp.engine.plan import DATA, GRADS, WORK, Operand
@@ -39,16 +39,17 @@ def lowered(
     Arguments:
         parts: the names of those that run. Default None, all of the program.
     """
-    lowering = Lowering(rows, slots(program), on_chip)
+    chosen = [part for part in program.parts if parts is None or part.name in parts]
+    callers = slots(program)
+    lowering = Lowering(rows, callers, on_chip, picked(chosen, rows, callers, on_chip))
     calls: list[list[Call | Product]] = []
     names: list[str] = []
-    guarded = False
-    for part in program.parts:
-        guarded |= part.name == program.guard
-        if parts is None or part.name in parts:
-            for i in part.code:
-                calls.append(lowering.instruction(i, part.places, len(names), guarded))
-                names.append(i.name)
+    order = [part.name for part in program.parts]
+    for part in chosen:
+        guarded = program.guard in order[: order.index(part.name) + 1]
+        for i in part.code:
+            calls.append(lowering.instruction(i, part.places, len(names), guarded))
+            names.append(i.name)
     return [*calls, [lowering.advance(program.moving)]], names
 
 
@@ -59,10 +60,11 @@ class Lowering:
         rows: of the batch.
         slots: of the caller's segments, the words of the context that hold their addresses.
         on_chip: bytes of shared memory that the device has for a block. Default 0: no more than every device has.
+        picked: what a chain gathers by itself. Default None, nothing.
     """
 
-    def __init__(self, rows: int, slots: dict[str, int], on_chip: int = 0):
-        self.rows, self.slots, self.on_chip = rows, slots, on_chip
+    def __init__(self, rows: int, slots: dict[str, int], on_chip: int = 0, picked: Picked | None = None):
+        self.rows, self.slots, self.on_chip, self.picked = rows, slots, on_chip, picked or {}
 
     def instruction(self, i: Instruction, places, number: int, guarded: bool) -> list[Call | Product]:
         """What computes an instruction. Nothing of it that outlives the step happens once a failure is known.
@@ -73,6 +75,8 @@ class Lowering:
         """
         if i.stages:
             return self._on_chip(i, places, number, guarded)
+        if places[i.outputs[0]] in self.picked:
+            return []
         if i.halves:
             return self._with_epilogue(i, places, number, guarded)
         one = lower(i, places, self.rows)
@@ -103,7 +107,7 @@ class Lowering:
 
         Whether the kernel is the faster way is not asked yet: a timing of both would decide it here.
         """
-        one = lower_chain(i, places, self.rows)
+        one = lower_chain(i, places, self.rows, self.picked)
         if on_chip.launch(one.kernel, self.rows).shared > self.on_chip:
             return [call for stage in i.stages for call in self.instruction(stage, places, number, guarded)]
         blocks = on_chip.launch(one.kernel, self.rows).grid[0]

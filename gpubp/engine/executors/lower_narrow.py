@@ -1,22 +1,52 @@
 """Lowering of what goes through all its stages on the chip: a chain of products, regions and gradients of weights."""
 
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 
 from gpubp.engine.executors.lower import Lowered, lower
 from gpubp.engine.fuse import Instruction, base
 from gpubp.engine.narrow import by_rows, flat, is_gradient, is_product
-from gpubp.engine.plan import Block, Operand, packed
+from gpubp.engine.plan import Block, Operand, Part, packed
 from gpubp.engine.region import Kind
 from gpubp.engine.trace import Symbol
 from gpubp.kernels import description as d
 from gpubp.kernels.cuda import on_chip
+from gpubp.ops.registry import REGISTRY
 from gpubp.ops.shapes import at, size
 
+Picked = dict[Operand, tuple[Operand, Operand]]  # of rows, the array that they are in, and their numbers
 
-def lower_chain(i: Instruction, places: dict, rows: int) -> Lowered:
-    """The chain of an instruction with stages, for batches of so many rows."""
-    return _Chain(i, places).lowered(rows)
+
+def lower_chain(i: Instruction, places: dict, rows: int, picked: Picked) -> Lowered:
+    """The chain of an instruction with stages, for batches of so many rows; it gathers what is `picked`."""
+    return _Chain(i, places, picked).lowered(rows)
+
+
+def picked(parts: list[Part], rows: int, callers: Container[str], room: int) -> Picked:
+    """What is gathered for a chain alone, by its place in the batch: one that has room for it gathers it by itself.
+
+    Arguments:
+        parts: that run one after the other.
+        rows: of the batch.
+        callers: the names of the segments of the caller.
+        room: bytes of shared memory that a block may have.
+    """
+    code = [(i, part.places) for part in parts for i in part.code]
+    chains = [(i, places) for i, places in code if i.stages]
+    if len(chains) != 1:
+        return {}
+    chain, places = chains[0]
+    read = [known[base(x)] for i, known in code if i is not chain for x in i.inputs]
+    found: Picked = {}
+    for i, known in code:
+        if i.op is REGISTRY["take_rows"]:
+            (source, numbers), out = (known[base(x)] for x in i.inputs), known[i.outputs[0]]
+            ours = source.segment in callers and numbers.segment in callers and out.segment not in callers
+            if ours and not any(out.overlaps(place, rows) for place in read):
+                found[out] = source, numbers
+    kernel = lower_chain(chain, places, rows, found).kernel
+    return found if on_chip.launch(kernel, rows).shared <= room else {}
 
 
 class _Chain:
@@ -26,13 +56,16 @@ class _Chain:
     not needed at the same time share it.
     """
 
-    def __init__(self, i: Instruction, places: dict):
-        self.places = dict(places)
+    def __init__(self, i: Instruction, places: dict, picked: Picked):
+        self.places, self.picked = dict(places), picked
         self.arrays: dict[Operand, int] = {}
         self.shared: dict[tuple[Operand, bool], d.Shared] = {}
         self.tiles: dict[Symbol, Block] = {}
         self.stages: list = []
         self.inner = {i.halves[0].outputs[0] for i in i.stages if i.halves}  # between the halves of an epilogue
+        for x in dict.fromkeys(base(x) for stage in flat(i.stages) for x in stage.inputs):
+            if self.places.get(x) in self.picked:  # all at first, so that they are under way at the same time
+                self._bring(x)
         for stage in flat(i.stages):
             self._add(stage)
 
@@ -59,10 +92,12 @@ class _Chain:
         self.stages.append(stage)
 
     def _bring(self, x: Symbol):
-        """What lies in memory and is multiplied becomes a tile first."""
+        """What lies in memory and is multiplied, or to be gathered, becomes a tile first."""
         if x not in self.tiles:
-            array = self._array(self.places[x])
-            self.stages.append(d.Bring(array, self._made(x)))
+            place = self.places[x]
+            source, numbers = self.picked.get(place, (place, None))
+            ends = self._array(source), None if numbers is None else self._array(numbers)
+            self.stages.append(d.Bring(ends[0], self._made(x), ends[1]))
 
     def _read(self, x: Symbol) -> int:
         """The tile of a value, which the stage that comes next reads."""
