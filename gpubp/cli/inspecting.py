@@ -52,7 +52,8 @@ def doctor(
     if not as_json:
         typer.echo("\n".join(doctor.lines(facts)))
     on_gpu = []
-    for made in doctor.trials() if facts["gpus"] and facts["cupy"] else ():
+    expected = facts["cupy"] and (facts["gpus"] or len(facts["devices"]) > 1)
+    for made in doctor.trials() if expected else ():
         on_gpu.append(made)
         if not as_json:
             typer.echo(doctor.line_of_trial(made))
