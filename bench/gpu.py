@@ -174,11 +174,12 @@ def plan(full: bool, precisions: list[str]) -> list[Cell]:
 
 
 def chosen(options) -> list[Cell]:
-    """What was asked for; gpubp always, and first."""
+    """What was asked for: the plan, or certain contenders in all cases, gpubp always and first."""
     cells = plan(options.full, options.precisions)
     if options.contenders:
         names = dict.fromkeys(["gpubp", *options.contenders])
-        cells = [(*pair, name) for pair in dict.fromkeys(cell[:2] for cell in cells) for name in names]
+        cases = CASES + (GRID if options.full else [])
+        cells = [(precision, case, name) for precision in options.precisions for case in cases for name in names]
     return [cell for cell in cells if not options.cases or cell[1].name in options.cases]
 
 

@@ -63,6 +63,14 @@ def test_who_hangs_is_ended_with_all_that_it_began(tmp_path, monkeypatch):
     assert gpu.answer("answers.py") == {"a": 1, "log": "warned"}
 
 
+def test_contenders_that_are_named_are_measured_in_each_case(monkeypatch):
+    found = []
+    monkeypatch.setattr(gpu.Run, "ceilings", lambda run: None)
+    monkeypatch.setattr(gpu.Run, "cells", lambda run, cells: found.extend(cells))
+    gpu.main(["--contenders", "PyTorch captured, 32", "--precisions", "tf32", "--cases", FIRST])
+    assert found == [("tf32", gpu.CASES[0], name) for name in ("gpubp", "PyTorch captured, 32")]
+
+
 def test_time_that_is_up_ends_the_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gpu, "answer", lambda *given, **options: {"missing": "asleep"})
     run = gpu.Run(tmp_path / "gpu.json", budget=1)
