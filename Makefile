@@ -7,7 +7,8 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 	$$p -c '$(TRIAL)' 2> /dev/null && echo $$p && break; done)
 RUN = $(VENV)/bin
 
-.PHONY: demo test lint bench clean kernels kernels-tsan gpu gpu-test gpu-sanitize gpu-bench gpu-bench-full
+.PHONY: demo test lint bench clean kernels kernels-tsan
+.PHONY: gpu gpu-doctor gpu-test gpu-sanitize gpu-bench gpu-bench-full
 
 # The extra with CuPy that this machine's NVIDIA driver can do with: none without a driver, or for one that is too old.
 FOR_DRIVER = nvidia-smi --query-gpu=driver_version --format=csv,noheader 2> /dev/null | \
@@ -38,22 +39,29 @@ kernels: $(VENV)/installed-test
 kernels-tsan: $(VENV)/installed-test
 	$(RUN)/python -m pytest -m tsan tests/cuda
 
-# All that needs an NVIDIA GPU: the rest runs even where one of the three fails. CUDA=cuda12 for older drivers. Without
+# All that needs an NVIDIA GPU: the rest runs even where one of the four fails. CUDA=cuda12 for older drivers. Without
 # a network, where the other packages are there: OFFLINE=1 VENV=folder, that of the environment that has them.
 CUDA ?= cuda13
 gpu:
-	status=0; for target in gpu-test gpu-sanitize gpu-bench; do $(MAKE) $$target || status=1; done; exit $$status
+	status=0; for each in doctor test sanitize bench; do $(MAKE) gpu-$$each || status=1; done; exit $$status
 
+# What all else stands on, one thing after the other, in seconds.
+gpu-doctor: $(VENV)/installed-test,$(CUDA)
+	$(RUN)/python -m gpubp doctor
+
+# In four processes: what one of them has left unusable works for the others. What libraries warn of is no error.
 gpu-test: $(VENV)/installed-test,$(CUDA)
-	$(RUN)/python -m pytest -m gpu tests/cuda/test_on_gpu.py
+	$(RUN)/python -m pytest -m gpu -n 4 --max-worker-restart 50 -W default -ra --durations 10 tests/cuda/test_on_gpu.py
 
 gpu-sanitize: $(VENV)/installed-test,$(CUDA),sanitizer
 	PYTHON=$(RUN)/python bash tests/cuda/sanitize.sh
 
+# Seconds that benchmarks may take: what they do not suffice for is left out, the least telling first.
+BUDGET ?= 900
 gpu-bench: $(VENV)/installed-bench,$(CUDA)
-	$(RUN)/python bench/gpu.py --json gpu.json
+	$(RUN)/python bench/gpu.py --json gpu.json --budget $(BUDGET)
 
-# Many more shapes, and what single parts of the executor bring; takes hours.
+# All of that, many more shapes, and what single parts of the executor bring; takes hours.
 gpu-bench-full: $(VENV)/installed-bench,$(CUDA)
 	$(RUN)/python bench/gpu.py --full --json gpu-full.json
 
@@ -61,7 +69,6 @@ gpu-bench-full: $(VENV)/installed-bench,$(CUDA)
 # AGAINST, THREADS and BUDGET (seconds) choose others.
 AGAINST ?= all
 THREADS ?= 1
-BUDGET ?= 900
 bench: $(VENV)/installed-bench
 	$(RUN)/gpubp bench --against $(AGAINST) --threads $(THREADS) --budget $(BUDGET) --json bench/results/run.json
 	$(RUN)/gpubp bench-report bench/results/run.json --folder bench/results

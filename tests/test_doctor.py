@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import gpubp
 from gpubp import cli, doctor
 from gpubp.backend import threads
-from gpubp.doctor import facts, gpu, training, warming
+from gpubp.doctor import facts, gpu, on_gpu, training, warming
 from gpubp.kernels.cpu import compile
 
 RUNNER = CliRunner()
@@ -90,6 +90,48 @@ def test_a_missing_package_that_training_needs_is_a_failure(monkeypatch):
     assert "pip install scipy" in run(code=1)
 
 
+GPU = {"name": "H100", "driver": "570.1", "memory": 1, "compute_capability": "9.0"}
+
+
+def test_what_fails_first_on_a_gpu_is_told(monkeypatch):
+    monkeypatch.setattr(facts, "gpus", lambda: [GPU])
+    monkeypatch.setattr(facts, "CUPY", ("numpy",))
+    tried = [("driver", lambda: "it answers"), ("kernel", failing), ("device", failing), ("graph", lambda: "never")]
+    monkeypatch.setattr(on_gpu, "TRIALS", dict(tried))
+    monkeypatch.setattr(doctor, "trials", on_gpu.made)
+    lines = [line for line in run(code=1).splitlines() if line.startswith("on the GPU")]
+    assert re.match(r"on the GPU +driver works, \d+\.\d\d s: it answers$", lines[0])
+    assert re.match(r"on the GPU +kernel FAILS, .* s: ArithmeticError: one of them is wrong$", lines[1])
+    assert len(lines) == 3
+    found = json.loads(run("--json", code=1))
+    assert [one["works"] for one in found["on_gpu"]] == [True, False, False]
+
+
+def failing():
+    raise ArithmeticError("one of\nthem is wrong")
+
+
+def test_where_its_process_ends_is_told(monkeypatch, tmp_path):
+    """A trial may end its process."""
+    program = tmp_path / "python"
+    program.write_text('#!/bin/sh\necho \'{"name": "driver", "works": true, "message": "", "seconds": 1}\'\nexit 9\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(on_gpu.sys, "executable", str(program))
+    first, second = on_gpu.trials()
+    assert first["works"]
+    assert second["name"] == "compiler"
+    assert second["message"].startswith("its process ended with 9")
+
+
+def test_trials_are_made_in_a_process_of_their_own():
+    """Without CuPy or a GPU there is no device, and without a device nothing to try."""
+    if gpubp.devices() != ["cpu"]:
+        pytest.skip("there is a GPU here")
+    found = list(on_gpu.trials())
+    assert [one["name"] for one in found] == ["driver", "compiler", "library", "device"]
+    assert "device 'cuda' is not there" in found[-1]["message"]
+
+
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """A cache folder that no other process writes to, with nothing in it, and no kernels in memory."""
@@ -144,9 +186,6 @@ def test_after_warming_a_classifier_of_other_widths_finds_its_kernels(monkeypatc
 
 def test_where_all_is_well_there_is_no_advice():
     assert doctor.advice(healthy()) == []
-
-
-GPU = {"name": "H100", "driver": "570.1", "memory": 1, "compute_capability": "9.0"}
 
 
 @pytest.mark.parametrize(

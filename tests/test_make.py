@@ -57,6 +57,7 @@ def test_without_a_network_nothing_but_gpubp_is_installed(tmp_path):
 
 def test_each_target_runs_a_file_that_is_there(tmp_path):
     for target, file in {
+        "gpu-doctor": "gpubp doctor",
         "gpu-test": "tests/cuda/test_on_gpu.py",
         "gpu-sanitize": "tests/cuda/sanitize.sh",
         "gpu-bench": "bench/gpu.py",
@@ -66,12 +67,13 @@ def test_each_target_runs_a_file_that_is_there(tmp_path):
         assert (ROOT / file.split()[0]).exists()
 
 
-@pytest.mark.parametrize(("answer", "status"), [(0, 0), (9, 1), (255, 1)])
+@pytest.mark.parametrize(("answer", "status"), [("exit 0", 0), ("exit 9", 1), ("exit 255", 1), ("sleep 60", 1)])
 def test_sanitizers_watch_with_each_tool_and_their_findings_count(tmp_path, answer, status):
     tool = tmp_path / "compute-sanitizer"
-    tool.write_text(f'#!/bin/sh\necho watched "$@"\n[ $2 = racecheck ] && exit {answer}\nexit 0\n')
+    tool.write_text(f'#!/bin/sh\necho watched "$@"\n[ $2 = racecheck ] && {answer}\nexit 0\n')
     tool.chmod(0o755)
-    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PYTHON": sys.executable}
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHON": sys.executable, "PATIENCE": "2"}
     command = ["bash", str(ROOT / "tests/cuda/sanitize.sh")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == status

@@ -43,23 +43,30 @@ def doctor(
 ):
     """Shows what gpubp finds on this machine, what is missing, and whether training works.
 
-    Exit code 0 if training works, 1 if it does not.
+    Where there is a GPU and CuPy, what training there stands on is tried one thing after the other. Exit code 0 if
+    all that is tried works, 1 if it does not.
     """
     from gpubp import doctor
 
     facts = doctor.examine()
     if not as_json:
         typer.echo("\n".join(doctor.lines(facts)))
+    on_gpu = []
+    expected = facts["cupy"] and (facts["gpus"] or len(facts["devices"]) > 1)
+    for made in doctor.trials() if expected else ():
+        on_gpu.append(made)
+        if not as_json:
+            typer.echo(doctor.line_of_trial(made))
     tried = doctor.trial()
     warmed = doctor.warm() if warm and tried["works"] else None
     found = doctor.advice(facts)
     if as_json:
-        emit({**facts, "training": tried, "warm": warmed, "advice": [asdict(one) for one in found]})
+        emit({**facts, "on_gpu": on_gpu, "training": tried, "warm": warmed, "advice": [asdict(one) for one in found]})
     else:
         typer.echo(f"{'training':15}{'works' if tried['works'] else 'fails'}: {tried['message']}")
         if warmed:
             typer.echo(f"{'kernels':15}{warmed['compiled']} compiled, {warmed['seconds']:.1f} s")
         for one in found:
             typer.echo(f"{one.problem}:\n  {one.command}")
-    healthy = tried["works"] and not any(one.needed for one in found)
+    healthy = all(made["works"] for made in (*on_gpu, tried)) and not any(one.needed for one in found)
     raise typer.Exit(0 if healthy else FAILED)

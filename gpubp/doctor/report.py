@@ -23,6 +23,13 @@ def lines(facts: dict[str, Any]) -> list[str]:
     return [f"{name:15}{value}" for name, value in rows]
 
 
+def line_of_trial(one: dict[str, Any]) -> str:
+    """What was tried on the GPU, and what came of it."""
+    took = "" if one["seconds"] is None else f", {one['seconds']:.2f} s"
+    said = " ".join(one["message"].split())
+    return f"{'on the GPU':15}{one['name']} {'works' if one['works'] else 'FAILS'}{took}: {said}"
+
+
 def _processors(facts: dict[str, Any]) -> str:
     quota = "" if facts["quota"] is None else f", a quota of {facts['quota']:.3g}"
     return f"{facts['there']}, of which this process may use {facts['usable']}{quota}"

@@ -1,10 +1,11 @@
-"""A GPU for all of gpubp, which is none."""
+"""A GPU for all of gpubp, which is none; and a watch over the tests that need one."""
 
 import pytest
 
 from gpubp.backend import choice
 
 from .emulation.device import EmulatedDevice
+from .watch import pytest_configure, pytest_runtest_protocol  # noqa: F401
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 import pytest
 
 from gpubp.backend import choice
+from gpubp.doctor import on_gpu
 
 from . import planted
+from .emulation.build import EmulationError
 from .emulation.device import EmulatedDevice
 from .test_on_gpu import *  # noqa: F403
 
@@ -19,6 +21,17 @@ def gpu(monkeypatch):
         monkeypatch.setitem(choice._known, name, device)
     with choice.device("cuda"):
         yield device
+
+
+@pytest.mark.parametrize("name", [name for name in on_gpu.TRIALS if name not in ("driver", "compiler", "library")])
+def test_what_a_doctor_tries_works(name):
+    assert on_gpu.TRIALS[name]()
+
+
+def test_a_wrong_number_is_seen_by_the_doctor(monkeypatch, gpu):
+    monkeypatch.setattr(gpu, "join", lambda: None)
+    with pytest.raises((ArithmeticError, EmulationError)):
+        on_gpu.two_queues()
 
 
 def test_what_the_sanitizers_watch_runs():

@@ -119,14 +119,14 @@ class Scan(Jit):
     """One jitted call an epoch. Rows that fill no batch are left out, as is usual with `lax.scan`.
 
     Several ways to write it are timed before the measurement, and the fastest one for the case is taken: parameters as
-    a list of arrays or as one flat vector, the loop as it is or unrolled twice.
+    a list of arrays or as one flat vector, the loop as it is or unrolled.
     """
 
-    unroll = 1
+    unroll, unrolls = 1, (1, 2)
 
     def tune(self):
-        seconds = {}
-        for self.flat, self.unroll in product((False, True), (1, 2)):
+        seconds, ways = {}, product((False, True), self.unrolls)
+        for self.flat, self.unroll in ways:
             self.build()
             seconds[self.flat, self.unroll] = min(self._tried() for _ in range(3))
         self.flat, self.unroll = min(seconds, key=seconds.__getitem__)
@@ -149,8 +149,11 @@ class Scan(Jit):
         return state, losses.mean()
 
     def epoch(self):
-        steps = len(self.order) // self.case.batch
-        order = self.order[: steps * self.case.batch].astype(np.int32).reshape(steps, self.case.batch)
-        self.state, loss = self.run(self.state, order, self.x, self.y)
+        self.state, loss = self.run(self.state, self._rows(), self.x, self.y)
         jax.block_until_ready(self.state)
         return float(loss)
+
+    def _rows(self):
+        """Those of each step."""
+        steps = len(self.order) // self.case.batch
+        return self.order[: steps * self.case.batch].astype(np.int32).reshape(steps, self.case.batch)

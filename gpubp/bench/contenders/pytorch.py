@@ -1,5 +1,7 @@
 """PyTorch, as its tutorials write it."""
 
+from typing import ClassVar
+
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -12,14 +14,17 @@ class Eager(Contender):
 
     packages = ("torch",)
     note = "eager, fused optimizer"
+    device = "cpu"
+    capturable = False  # whether a CUDA graph can hold the optimizer's step
 
     def __init__(self, case, problem):
         super().__init__(case, problem)
         torch.manual_seed(SEED)
-        self.x, self.y = torch.from_numpy(problem.x), torch.from_numpy(problem.y)
+        self.x, self.y = (torch.from_numpy(a).to(self.device) for a in (problem.x, problem.y))
         dtype = getattr(torch, case.dtype)
-        self.dense = [torch.nn.Linear(m, n, dtype=dtype) for m, n in case.layers]
-        hidden = [module for one in self.dense[:-1] for module in (one, *self._after(one, dtype))]
+        with torch.device(self.device):  # no default for good, which every call would pay for
+            self.dense = [torch.nn.Linear(m, n, dtype=dtype) for m, n in case.layers]
+            hidden = [module for one in self.dense[:-1] for module in (one, *self._after(one, dtype))]
         self.net = torch.nn.Sequential(*hidden, self.dense[-1])
         self.loss = torch.nn.MSELoss() if case.regression else torch.nn.CrossEntropyLoss()
         self.fresh = {k: v.clone() for k, v in self.net.state_dict().items()}
@@ -43,19 +48,21 @@ class Eager(Contender):
             for one, w, b in zip(self.dense, self.problem.weights[::2], self.problem.weights[1::2], strict=True):
                 one.weight.copy_(torch.from_numpy(w.T))
                 one.bias.copy_(torch.from_numpy(b))
+        self.optimizer = self._optimizer()
+
+    def _optimizer(self):
+        parameters, rate = self.net.parameters(), self.case.rate
         if self.case.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(self.net.parameters(), self.case.rate, fused=True)
-        else:
-            self.optimizer = torch.optim.Adam(
-                self.net.parameters(), self.case.rate, (BETA_1, BETA_2), EPSILON, fused=True
-            )
+            return torch.optim.SGD(parameters, rate, fused=True)
+        betas = BETA_1, BETA_2
+        return torch.optim.Adam(parameters, rate, betas, EPSILON, fused=True, capturable=self.capturable)
 
     def epoch(self):
         self.net.train()
-        total, seen = torch.zeros(()), 0
+        total, seen = torch.zeros((), device=self.device), 0
         for x, y in self._pairs():
-            loss = self.forward(x, y)
             self.optimizer.zero_grad()
+            loss = self.forward(x, y)
             loss.backward()
             self.optimizer.step()
             total += loss.detach() * len(x)
@@ -63,7 +70,7 @@ class Eager(Contender):
         return float(total) / seen
 
     def _pairs(self):
-        for picked in torch.from_numpy(self.order).split(self.case.batch):
+        for picked in torch.as_tensor(self.order).split(self.case.batch):
             yield self.x[picked], self.y[picked]
 
     def predict(self, x):
@@ -87,10 +94,11 @@ class Compiled(Eager):
     """The net and its loss by torch.compile."""
 
     note = "torch.compile, fused optimizer"
+    options: ClassVar[dict] = {}  # of torch.compile
 
     def __init__(self, case, problem):
         super().__init__(case, problem)
-        self.forward = torch.compile(self._forward)
+        self.forward = torch.compile(self._forward, **self.options)
         self.infer = torch.compile(self.net)
         try:
             self.forward(self.x[: case.batch], self.y[: case.batch]).backward()
