@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -56,9 +57,12 @@ def test_who_hangs_is_ended_with_all_that_it_began(tmp_path, monkeypatch):
     (tmp_path / "hangs.py").write_text(f"{begins}\n{tells}\ntime.sleep(60)")
     (tmp_path / "dies.py").write_text("import os; os.abort()")
     (tmp_path / "answers.py").write_text("import sys; print('warned', file=sys.stderr); print(); print('{\"a\": 1}')")
-    assert gpu.answer("hangs.py", patience=3) == {"missing": "took more than 3 s"}
+    assert gpu.answer("hangs.py", patience=6) == {"missing": "took more than 6 s"}
     child = Path("/proc", (tmp_path / "child").read_text(), "status")
-    assert not child.exists() or "zombie" in child.read_text()
+    until = time.monotonic() + 60
+    while child.exists() and "zombie" not in child.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.1)
     assert "ended with -6" in gpu.answer("dies.py")["missing"]
     assert gpu.answer("answers.py") == {"a": 1, "log": "warned"}
 
