@@ -56,7 +56,7 @@ __device__ inline bool last_to_arrive(u32* counter, u32 blocks) {
   if (thread_in_block() == 0) {  // its fences hold for all that the block has met at the barrier
     __threadfence();
     last = atomicInc(counter, blocks - 1) == blocks - 1;  // which leaves it at 0 again
-    __threadfence();
+    if (last) __threadfence();
   }
   __syncthreads();
   return last;
