@@ -277,8 +277,8 @@ def _in_work(x: Symbol, halves: dict[Symbol, str], offset: int = 0) -> Operand:
 def _blocks(part: Part, halves: dict[Symbol, str], layout: Layout) -> list[Block]:
     """What is to be placed. An output may take the place of an input that is read no more."""
     last = {base(x): k for k, i in enumerate(part.code) for x in i.inputs}
-    if layout.branches:
-        last |= _read_beside(part)
+    for x, until in _read_beside(part).items() if layout.branches else ():
+        last[x] = max(last[x], until)
     found: dict[Symbol, Block] = {}
     for k, i in enumerate(part.code):
         for out in (*i.outputs, *i.scratch):

@@ -38,14 +38,14 @@ __device__ void take_sparse_rows(i64* ctx, i64 row, Data data, Indices indices, 
   const int lane = threadIdx.x % 32;
   for (i64 r = thread_number() / 32; r < out.dim[0]; r += thread_count() / 32) {
     for (i64 c = lane; c < out.dim[1]; c += 32) out(r, c) = 0;
-    __syncwarp(ALL);
+    __syncwarp(ALL);  // the zeros are there
     const i64 picked = checked_index(ctx, row, index(r), indptr.dim[0] - 1);
     const i64 begin = indptr(picked) < 0 ? 0 : indptr(picked);
     const i64 end = indptr(picked + 1) < data.dim[0] ? indptr(picked + 1) : data.dim[0];
     for (i64 first = begin; first < end; first += 32) {
       const i64 k = first + lane;
       const i64 c = k < end ? checked_index(ctx, row, indices(k), out.dim[1]) : -1 - lane;
-      const bool repeats = __match_any_sync(ALL, c) != 1u << lane;  // which also waits for the zeros
+      const bool repeats = __match_any_sync(ALL, c) != 1u << lane;
       if (__ballot_sync(ALL, repeats) == 0) {
         if (k < end) out(r, c) += typename Out::element(data(k));
       } else if (lane == 0) {

@@ -103,11 +103,16 @@ def passed(kernel: Kernel) -> list[int]:
 
 def flattened(kernel: Kernel, extents: tuple[int, ...]) -> tuple[int, ...]:
     """The extents of a kernel's loops: one row where nothing tells rows from columns."""
-    if not isinstance(kernel, Loop) or reductions(kernel):
+    if not isinstance(kernel, Loop) or reductions(kernel) or _tells_rows(kernel):
         return extents
-    kinds = {a.kind for a in (*kernel.loads, *kernel.stores)}
-    numbered = any(s.expression == COLUMN for s in kernel.steps if isinstance(s, Compute))
-    return extents if kinds & {"ROW", "COLUMN"} or numbered else (1, prod(extents))
+    return 1, prod(extents)
+
+
+def _tells_rows(loop: Loop) -> bool:
+    """Whether something in a loop depends on where a row begins."""
+    kinds = {a.kind for a in (*loop.loads, *loop.stores)}
+    steps = (s for s in loop.steps if isinstance(s, Compute))
+    return bool(kinds & {"ROW", "COLUMN"}) or any(s.expression == COLUMN or s.where == IN_ROW for s in steps)
 
 
 def spread(kernel: Kernel, extents: tuple[int, ...]) -> Kernel:
@@ -131,9 +136,8 @@ def _reduces_once(loop: Loop) -> bool:
 
 def is_flat(loop: Loop, rows: int) -> bool:
     """Whether elements follow each other in one row, in all arrays alike."""
-    kinds = {a.kind for a in (*loop.loads, *loop.stores)}
-    numbered = any(s.expression == COLUMN for s in loop.steps if isinstance(s, Compute))
-    return rows == 1 and kinds <= {"FULL", "SCALAR"} and "FULL" in kinds and not row_sums(loop) and not numbered
+    full = any(a.kind == "FULL" for a in (*loop.loads, *loop.stores))
+    return rows == 1 and full and not row_sums(loop) and not _tells_rows(loop)
 
 
 def launch(kernel: Kernel, extents: tuple[int, ...], views: list[tuple[int, ...]]) -> Launch:
@@ -222,8 +226,8 @@ def _packs(source, index, out) -> Launch:
 
 
 def _reduced(x, y) -> Launch:
-    """A thread a result, or several where there is much to reduce."""
-    if x[1] < SHARES[1]:
+    """A thread a result, or several where there is much to reduce, and not enough results for all threads."""
+    if x[1] < SHARES[1] or prod(y) >= FILLED * BLOCK:
         return _one_an_element(y)
     return Launch((_blocks(prod(y), SHARES[0]), 1, 1), SHARES)
 

@@ -102,10 +102,9 @@ struct Gradient {
   }
 };
 
-// What the teams of a block have added up column by column, each thread for its own: the sums, stored.
+// What the teams of a block have added up column by column, each thread for its own: the sums, stored. `teams` is shared.
 template <int TEAM, int COLUMNS, int EACH>
-__device__ inline void store_row_sums(const float (&sum)[EACH], float* to) {
-  __shared__ float teams[BLOCK];
+__device__ inline void store_row_sums(const float (&sum)[EACH], float* teams, float* to) {
 #pragma unroll
   for (int e = 0; e < EACH; e++) {
     __syncthreads();

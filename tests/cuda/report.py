@@ -14,7 +14,8 @@ from gpubp.backend.cache import cache_folder
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100", "sm_120")
 ENTRY = re.compile(
-    r"entry function '(?P<name>\w+)'.*?(?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill loads"
+    r"entry function '(?P<name>\w+)'.*?(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores, "
+    r"(?P<loads>\d+) bytes spill loads"
     r".*?Used (?P<registers>\d+) registers(?P<rest>[^\n]*)",
     re.S,
 )
@@ -22,7 +23,8 @@ ENTRY = re.compile(
 
 @dataclass(frozen=True)
 class Usage:
-    """Of one kernel: registers of a thread, bytes of static shared memory of a block, bytes spilled."""
+    """Of one kernel: registers of a thread, bytes of static shared memory of a block, bytes of a thread that lie in
+    memory because it has spilled them, or reaches them by a number that it does not know in advance."""
 
     registers: int
     shared: int
@@ -35,7 +37,7 @@ def usage(source: str, target: str) -> dict[str, Usage]:
     found = {}
     for entry in ENTRY.finditer(log):
         shared = re.search(r"(\d+) bytes smem", entry["rest"])
-        spilled = int(entry["stores"]) + int(entry["loads"])
+        spilled = sum(int(entry[what]) for what in ("stack", "stores", "loads"))
         found[entry["name"]] = Usage(int(entry["registers"]), int(shared[1]) if shared else 0, spilled)
     return found
 

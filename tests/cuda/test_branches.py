@@ -6,14 +6,17 @@ from functools import partial
 import numpy as np
 import pytest
 
+import gpubp
 from gpubp.backend.device import Gemm
 from gpubp.engine.executors import branches, cuda
 from gpubp.engine.executors.branches import JOIN, branched
 from gpubp.engine.executors.calls import Call, Product
 from gpubp.engine.executors.lower_cuda import lowered
-from gpubp.engine.plan import Operand
+from gpubp.engine.fuse import base
+from gpubp.engine.plan import WORK, Operand
 from gpubp.kernels.cuda.generate import Text
 from gpubp.kernels.cuda.launch import Launch
+from gpubp.layers import Dense
 
 from .test_training import CASES, fitted
 
@@ -38,8 +41,8 @@ def reader(*operands):
     return replace(kernel(*operands), writes=())
 
 
-WORK = [place("work", k) for k in range(6)]
-GRADIENT, OTHER = product(WORK[0], WORK[1], place("grads", 0)), product(WORK[2], WORK[3], place("grads", 1))
+PLACES = [place("work", k) for k in range(6)]
+GRADIENT, OTHER = product(PLACES[0], PLACES[1], place("grads", 0)), product(PLACES[2], PLACES[3], place("grads", 1))
 
 
 def kinds(calls):
@@ -50,20 +53,20 @@ def kinds(calls):
 @pytest.mark.parametrize(
     ("calls", "expected"),
     [
-        ([GRADIENT, kernel(WORK[2])], "g.j"),
-        ([GRADIENT, kernel(WORK[2]), kernel(WORK[0])], "g.j."),
-        ([GRADIENT, reader(WORK[0]), kernel(WORK[2])], "g..j"),
+        ([GRADIENT, kernel(PLACES[2])], "g.j"),
+        ([GRADIENT, kernel(PLACES[2]), kernel(PLACES[0])], "g.j."),
+        ([GRADIENT, reader(PLACES[0]), kernel(PLACES[2])], "g..j"),
         ([GRADIENT, kernel(place("grads", 0))], ".."),
         ([GRADIENT, reader(place("grads", 0))], ".."),
-        ([GRADIENT, reader(WORK[2]), reader(place("grads", 0))], "g.j."),
-        ([GRADIENT, reader(WORK[2]), OTHER, kernel(WORK[0]), kernel(WORK[1])], "g.jg..j"),
+        ([GRADIENT, reader(PLACES[2]), reader(place("grads", 0))], "g.j."),
+        ([GRADIENT, reader(PLACES[2]), OTHER, kernel(PLACES[0]), kernel(PLACES[1])], "g.jg..j"),
         ([GRADIENT, kernel(place("grads", 1))], "g.j"),
-        ([GRADIENT, product(WORK[0], WORK[2], WORK[3])], "g.j"),
-        ([GRADIENT, product(WORK[2], WORK[3], WORK[1])], ".."),
-        ([kernel(WORK[0]), product(WORK[0], WORK[2], WORK[3]), GRADIENT, kernel(WORK[1])], ".g.j."),
-        ([product(WORK[3], WORK[2], WORK[0]), GRADIENT, kernel(WORK[4])], ".g.j"),
-        ([GRADIENT, product(WORK[2], WORK[3], place("grads", 2)), kernel(WORK[3])], "g..j"),
-        ([kernel(WORK[0])], "."),
+        ([GRADIENT, product(PLACES[0], PLACES[2], PLACES[3])], "g.j"),
+        ([GRADIENT, product(PLACES[2], PLACES[3], PLACES[1])], ".."),
+        ([kernel(PLACES[0]), product(PLACES[0], PLACES[2], PLACES[3]), GRADIENT, kernel(PLACES[1])], ".g.j."),
+        ([product(PLACES[3], PLACES[2], PLACES[0]), GRADIENT, kernel(PLACES[4])], ".g.j"),
+        ([GRADIENT, product(PLACES[2], PLACES[3], place("grads", 2)), kernel(PLACES[3])], "g..j"),
+        ([kernel(PLACES[0])], "."),
     ],
     ids=[
         "something else",
@@ -105,3 +108,34 @@ def test_a_wait_that_is_missing_gives_wrong_weights(gpu, monkeypatch):
     monkeypatch.setattr(cuda, "branched", branched)
     wrong = fitting()[0].get_weights()
     assert any(not np.array_equal(a, b) for a, b in zip(right, wrong, strict=True))
+
+
+def random_model(seed):
+    """Dense layers that begin at any of those before them, and an output that all lead to."""
+    rng = np.random.default_rng(seed)
+    found = [gpubp.Input((int(n),)) for n in rng.integers(4, 40, 2)]
+    inputs = list(found)
+    for width, begin in zip(rng.choice([8, 40, 100, 300], 5), rng.random(5), strict=True):
+        found.append(Dense(int(width), str(rng.choice(["relu", "tanh", "gelu"])))(found[int(begin * len(found))]))
+    model = gpubp.Model(inputs, Dense(3)(gpubp.layers.concatenate([Dense(4)(x) for x in found])))
+    model.compile("sgd", "mse")
+    return model
+
+
+def overwritten(part, rows) -> list[str]:
+    """What is read of `work` after something else was put in its place."""
+    code, places, found = part.code, part.places, []
+    made = {x: k for k, i in enumerate(code) for x in i.outputs}
+    for k, reader in enumerate(code):
+        for x in map(base, reader.inputs):
+            between = [y for i in code[made.get(x, k) + 1 : k] for y in (*i.outputs, *i.scratch)]
+            if places[x].segment == WORK and any(places[y].overlaps(places[x], rows) for y in between):
+                found.append(f"{code[made[x]].name} before {reader.name}")
+    return found
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_is_overwritten_before_it_is_read(gpu, seed):
+    """However long what gradients read is kept."""
+    parts = random_model(seed).program(ROWS).parts
+    assert [found for part in parts for found in overwritten(part, ROWS)] == []

@@ -34,6 +34,12 @@ def regressor(loss="mse"):
     return model
 
 
+def matrices():
+    model = gpubp.Sequential([gpubp.Input((12,)), Dense(9, "relu"), Dense(6), gpubp.layers.Reshape((2, 3))])
+    model.compile("sgd", "mse")
+    return model
+
+
 CASES = {
     "relu, Adam": (classifier, LABELS),
     "dropout": (lambda: classifier(dropout=0.3), LABELS),
@@ -43,6 +49,7 @@ CASES = {
     "wide output": (lambda: classifier(classes=300), LABELS),
     "regression": (regressor, TARGETS),
     "Huber": (lambda: regressor("huber"), TARGETS),
+    "matrices": (matrices, TARGETS[:, None] * np.arange(1, 3, dtype=np.float32)[:, None]),
 }
 
 

@@ -77,7 +77,7 @@ class CUDA:
         done = int(words[DONE])
         self.memory.advance({s: n * rows * done for s, n in self.program.moving.items()})
         if words[STATUS] != OK:
-            self.tables.clear()  # blocks that begin after a failure do not count themselves: counters may not be at 0
+            self.tables.clear()  # a block that begins after a failure does not count itself: counters begin anew
             raise Stopped(done, table.names[words[FAILED_ROW]])
         return done
 

@@ -37,13 +37,14 @@ def picked(parts: list[Part], rows: int, callers: Container[str], room: int) -> 
     if len(chains) != 1:
         return {}
     chain, places = chains[0]
+    wanted = {places[base(x)] for x in chain.inputs}
     read = [known[base(x)] for i, known in code if i is not chain for x in i.inputs]
     found: Picked = {}
     for i, known in code:
         if i.op is REGISTRY["take_rows"]:
             (source, numbers), out = (known[base(x)] for x in i.inputs), known[i.outputs[0]]
             ours = source.segment in callers and numbers.segment in callers and out.segment not in callers
-            if ours and not any(out.overlaps(place, rows) for place in read):
+            if ours and out in wanted and not any(out.overlaps(place, rows) for place in read):
                 found[out] = source, numbers
     kernel = lower_chain(chain, places, rows, found).kernel
     return found if on_chip.launch(kernel, rows).shared <= room else {}

@@ -10,6 +10,8 @@ from dataclasses import replace
 from gpubp.engine.executors.calls import Call, Product
 from gpubp.kernels.cuda.generate import one_after_the_other
 
+MOST_ARGUMENTS = 500  # of eight bytes, all of which a launch takes on any device
+
 
 def together(calls: Iterable[Call | Product]) -> list[Call | Product]:
     """The calls, in their order; neighbours that share a launch are one."""
@@ -24,8 +26,9 @@ def _joined(before: Call | Product, call: Call | Product) -> Call | None:
     """One launch of both, if all is done by one thread, or neither minds what the other does; None else."""
     if isinstance(before, Product) or isinstance(call, Product):
         return None
-    alike = before.shape.block == call.shape.block
-    if not (before.shape.threads == call.shape.threads == 1 or (before.independent and call.independent and alike)):
+    one_thread = before.shape.threads == call.shape.threads == 1
+    side_by_side = before.independent and call.independent and before.shape.block == call.shape.block
+    if not (one_thread or side_by_side) or len(before.arguments) + len(call.arguments) > MOST_ARGUMENTS:
         return None
     return replace(
         before,
