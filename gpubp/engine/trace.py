@@ -102,7 +102,7 @@ class Graph:
         """The dimension that a symbol stands for: the rows, or what was computed from them and whole numbers."""
         if symbol.constant is not None and symbol.dtype.kind == "i":
             return symbol.constant
-        if "rows" in self._scalars and symbol is self.scalar("rows"):
+        if symbol.place is not None and symbol.place is self._scalars.get("rows"):
             return B
         if symbol.op is not None and symbol.op.name in OF_SHAPES:
             return OF_SHAPES[symbol.op.name](*map(self.dimension, symbol.inputs))
