@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.codegen import JitEngine
 
 from gpubp.kernels.cpu import compile, f32, machine_code
 
@@ -132,6 +133,15 @@ def test_what_is_on_disk_runs_without_numba(tmp_path):
         for _ in range(2)
     ]
     assert lines[1] == lines[0].replace("True", "False") != lines[0]
+
+
+def test_machine_code_is_made_once(empty, monkeypatch):
+    """Numba has an engine of its own, which would make it as well, for nobody."""
+    assert called(KERNEL.format(4)) == 4
+    made = []
+    monkeypatch.setattr(JitEngine, "finalize_object", lambda engine: made.append(engine))
+    assert called(KERNEL.format(5)) == 5
+    assert made == []
 
 
 def test_a_single_kernel_is_not_worth_a_line(empty, caplog):
