@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numba.core.codegen import JitEngine
 
-from gpubp.kernels.cpu import compile, f32, machine_code
+from gpubp.kernels.cpu import compile, f32, machine_code, pace
 
 from .calling import FromPython
 
@@ -24,9 +24,10 @@ SEVERAL = [KERNEL.format(k) for k in range(3)]
 
 @pytest.fixture
 def empty(tmp_path, monkeypatch):
-    """A cache folder with nothing in it, and nothing in memory."""
+    """A cache folder with nothing in it, and nothing in memory, as if the process had just begun."""
     monkeypatch.setattr(compile, "folder", lambda: tmp_path)
     monkeypatch.setattr(compile, "_ADDRESSES", {})
+    monkeypatch.setattr(compile, "_PACE", pace.Pace())
     return tmp_path
 
 
@@ -37,7 +38,7 @@ def announced(caplog, bodies):
 
 
 def test_several_kernels_are_announced_until_they_are_there(empty, caplog, monkeypatch):
-    expected = [(logging.WARNING, f"compiling 3 kernels, which takes some 1 s; they are kept in {empty}")]
+    expected = [(logging.WARNING, f"compiling 3 kernels, which takes some 3 s; kept in {empty}")]
     assert announced(caplog, [*SEVERAL, SEVERAL[0]]) == expected
     for body in SEVERAL:
         compile.address(body)
@@ -144,9 +145,22 @@ def test_machine_code_is_made_once(empty, monkeypatch):
     assert made == []
 
 
-def test_a_single_kernel_is_not_worth_a_line(empty, caplog):
+def test_a_single_kernel_is_worth_a_line_only_where_it_is_the_first(empty, caplog):
+    ((_, line),) = announced(caplog, SEVERAL[:1])
+    assert line.startswith("compiling a kernel, which takes some 3 s")
+    compile.address(SEVERAL[1])
     assert announced(caplog, SEVERAL[:1]) == []
     assert announced(caplog, []) == []
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0])
+def test_the_time_that_is_announced_follows_what_was_measured(monkeypatch, seconds):
+    clock, found = [0.0], pace.Pace()
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: clock[0])
+    for k in range(200):
+        with found.measured("a" * 1000):
+            clock[0] += seconds if k else seconds + pace.STARTING
+    assert found.seconds(["b" * 1000] * 10) == pytest.approx(10 * seconds, rel=0.3)
 
 
 def test_functions_of_kernels_are_not_for_python():
