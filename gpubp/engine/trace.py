@@ -87,6 +87,10 @@ class Graph:
         """Whether its program has a scalar of this name."""
         return name in self._scalars
 
+    def reads(self, name: str) -> bool:
+        """Whether a scalar of its program has been asked for."""
+        return self.knows(name) and ("input", self._scalars[name]) in self._known
+
     def scalar(self, name: str) -> Symbol:
         if name not in self._scalars:
             raise ValueError(f"{users_line()}: {name!r} is known only inside of a model's training or prediction")

@@ -19,6 +19,7 @@ from gpubp.training.expected import expected_sources
 from gpubp.training.gate import Gate, unlocked_in_children
 from gpubp.training.loop import Runner
 
+BATCHES = 1 << 24  # that are read in a call, at most
 EVERYTHING = 1 << 62  # batches whose gradients are added up where a minimiser asks for those of all rows
 
 
@@ -36,6 +37,8 @@ class Programmed(Layer):
         self.optimizer: Any = None
         self.run_eagerly = False
         self.iterations = self.updates = 0  # batches trained on, and updates of the weights
+        self.seed = 0
+        self._reading = -1, 0  # the steps when somebody read last and drew, and how often since then
         self._store: Store | None = None
         self._unlock()
 
@@ -100,11 +103,22 @@ class Programmed(Layer):
                 store = self._ready(training=False)
                 idle = self._idle(mode, store, sources, batch_size)
                 runner = idle.pop() if idle else self._made(mode, store, sources, batch_size)
+                if runner.draws:
+                    self._draw_anew(runner)
             try:
                 yield runner
             finally:
                 with self._lock:
                     idle.append(runner)
+
+    def _draw_anew(self, runner: Runner):
+        """Has what reads draw other numbers than before, and than training does: by the steps so far and its own turn.
+
+        Both are the same in a training that was resumed, so that validation says the same, too.
+        """
+        trained, turn = self._reading
+        self._reading = self.iterations, turn + 1 if trained == self.iterations else 0
+        runner.set(seed=~self.seed ^ self.iterations, step=self._reading[1] * BATCHES)
 
     def _idle(self, mode, store, sources, batch_size) -> list[Runner]:
         """The runners of a mode for arrays like these that nobody uses just now, to be taken from and added to."""

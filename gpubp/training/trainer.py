@@ -51,7 +51,6 @@ class Trainer(Programmed):
         self.objective: Objective | None = None
         self.compiled_with: dict[str, Any] = {}
         self.check_numerics = self.stop_training = False
-        self.seed = 0
         self.history: History | None = None
         self.position: Position | None = None  # where the next call of fit goes on, if a callback has set it
 
@@ -392,7 +391,7 @@ class Trainer(Programmed):
             store = self._ready(training=mode == "train")
             size = len(rows) if mode == "train" else roomy(len(rows))
             idle = self._idle(mode, store, rows.sources(), size)
-            if met and idle and hasattr(idle[-1].executor, "repeat"):
+            if met and idle and hasattr(idle[-1].executor, "repeat") and not idle[-1].draws:
                 self._quick[key] = bind(idle.pop(), self.variables, rows)
 
     def _unwatched(self) -> Watchers:
