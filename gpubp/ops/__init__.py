@@ -104,7 +104,7 @@ from gpubp.ops.logic import (
     where,
 )
 from gpubp.ops.padding import pad, slice_update
-from gpubp.ops.random import random_keep, random_normal
+from gpubp.ops.random import random_keep, random_normal, random_uniform
 from gpubp.ops.reductions import (
     all,
     any,

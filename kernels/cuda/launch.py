@@ -190,6 +190,10 @@ def _tiles(shape) -> Launch:
     return Launch((_blocks(matrices * -(-rows // 32) * -(-columns // 32), 1), 1, 1), (32, 8, 1))
 
 
+def _a_thread_two_columns(shape) -> Launch:
+    return _one_an_element((shape[0], -(-shape[1] // 2)))
+
+
 def _a_warp_a_row(shape) -> Launch:
     return _one_an_element((shape[0], 32))
 
@@ -199,5 +203,6 @@ WRITTEN = {
     "shaping.read_walk": _tiles,
     "gather.take_sparse_rows": _a_warp_a_row,
     "random.random_keep": lambda shape: _one_an_element((shape[0], -(-shape[1] // 8))),
-    "random.random_normal": lambda shape: _one_an_element((shape[0], -(-shape[1] // 2))),
+    "random.random_normal": _a_thread_two_columns,
+    "random.random_uniform": _a_thread_two_columns,
 }
