@@ -135,7 +135,7 @@ class Graph:
         finally:
             RECORDING.reset(token)
 
-    def draw(self, stream: int) -> int:
+    def draw(self, stream: int = STREAMS - 1) -> int:
         """The stream itself when it is first asked for in this recording, later on one of its own from the top."""
         again = stream in self._drawn
         drawn = STREAMS - 1 - sum(s > STREAMS // 2 for s in self._drawn) if again else stream

@@ -15,7 +15,7 @@ from gpubp.engine.trace import Graph, Symbol, needed
 from gpubp.ops.registry import graph_of
 from gpubp.ops.shapes import B, bound
 
-PLACES = {name: Operand(SCALARS, 0, np.dtype(np.int64), ()) for name in ("rows", "step", "seed")}
+PLACES = {name: Operand(SCALARS, 8 * k, np.dtype(np.int64), ()) for k, name in enumerate(("rows", "step", "seed"))}
 
 
 class _Unkept:

@@ -15,7 +15,7 @@ N, M = 1000, 400  # rows and columns, on which statistics are taken
 
 def drawn(layer, x, executor=None):
     """The layer's output in training for its first draw."""
-    layer._own_seed, layer._drawn = 11, 0
+    layer.seed_generator = gpubp.random.SeedGenerator(11)
     call = lambda x: layer(x, training=True)  # noqa: E731
     return call(x) if executor is None else gpubp.compile(call, executor)(x)
 
@@ -79,7 +79,7 @@ def test_gaussian_dropout_multiplies_and_gaussian_noise_adds():
 def test_each_call_draws_anew_and_a_seed_repeats_all(name):
     x = np.ones((20, 8))
     first, second = RANDOM[name](), RANDOM[name]()
-    first._own_seed = second._own_seed = 4
+    first.seed_generator, second.seed_generator = (gpubp.random.SeedGenerator(4) for _ in range(2))
     one, two = first(x, training=True), first(x, training=True)
     assert not np.array_equal(one, two)
     np.testing.assert_array_equal(second(x, training=True), one)
