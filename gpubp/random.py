@@ -1,7 +1,7 @@
 """Random numbers under the names of `keras.random`. Source: https://keras.io/api/random
 
-What a `seed` means: an int draws the same at every call. A `SeedGenerator` draws anew at each call, and so does None, by
-a seed of its own each time, which follows from `set_random_seed`. Where a model's `call` is recorded, both draw what
+What a `seed` means: an int draws the same at every call. A `SeedGenerator` draws anew at each call, and so does None,
+by a seed of its own each time, which follows from `set_random_seed`. Where a model's `call` is recorded, both draw what
 follows from the model's seed and the step, so that it is the same on every device and after a resume.
 """
 
