@@ -112,6 +112,21 @@ def test_executors_draw_the_same_in_training_and_prediction():
     np.testing.assert_allclose(outputs, wanted, rtol=1e-4, atol=1e-4)
 
 
+def test_weights_begin_with_values_that_an_initializer_draws():
+    class Drawn(layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight((shape[-1], 2), lambda shape, rng: random.normal(shape, seed=3))
+            self.shift = random.uniform((2,), seed=4)
+
+        def call(self, x):
+            return x @ self.kernel + self.shift
+
+    x = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    model = gpubp.Sequential([gpubp.Input((3,)), Drawn()])
+    expected = x @ random.normal((3, 2), seed=3) + random.uniform((2,), seed=4)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_gradients_are_of_the_draw_that_was_made():
     function = gpubp.value_and_grad(lambda x: ops.sum(random.dropout(x, 0.5, seed=3) * x))
     value, gradient = function(np.ones((6, 5), np.float32))

@@ -10,7 +10,7 @@ from gpubp import ops
 from gpubp.backend import asnumpy
 from gpubp.engine.operators import Operators, users_line
 from gpubp.engine.variables import Variable
-from gpubp.ops.registry import RECORDING, REGISTRY, common_dtype, is_weak, meeting_dtype
+from gpubp.ops.registry import REGISTRY, common_dtype, is_weak, meeting_dtype, recording
 from gpubp.ops.shapes import B, Dim, public
 
 # What a shape can be computed by from the number of rows.
@@ -126,14 +126,9 @@ class Graph:
         key = (op.name, tuple(x.index for x in symbols), tuple(sorted(attrs.items())))
         return self._once(key, dims, dtype, op=op, inputs=symbols, attrs=attrs)
 
-    @contextmanager
     def recording(self):
-        """Ops on variables alone are recorded here, too."""
-        token = RECORDING.set(self)
-        try:
-            yield self
-        finally:
-            RECORDING.reset(token)
+        """A context in which ops on variables alone are recorded here, too."""
+        return recording(self)
 
     def draw(self, stream: int = STREAMS - 1) -> int:
         """The stream itself when it is first asked for in this recording, later on one of its own from the top."""
