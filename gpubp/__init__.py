@@ -17,6 +17,7 @@ from gpubp import mixed_precision as mixed_precision
 from gpubp import models as models
 from gpubp import ops as ops
 from gpubp import optimizers as optimizers
+from gpubp import random as random
 from gpubp import regularizers as regularizers
 from gpubp import saving as saving
 from gpubp import utils as utils

@@ -410,18 +410,24 @@ def _meant(kind: str, name: str, known: Mapping[str, Any], custom: Mapping[str, 
 
 def _built(described: dict, tensors: Tensors, custom: Mapping[str, Any]) -> Model:
     """The model of a description, whose weights are still to be read."""
-    kind = _class("layer", described["class_name"], custom)
-    if not issubclass(kind, Model):
-        raise ModelFileError(f"{described['class_name']!r} is a layer, but no model")
     with MEMORY.limited_to(2 * tensors.elements + SPARE), untouched_seed():
-        model = kind.from_config(described["config"], custom_objects=dict(custom))
-        shapes = described["input_shapes"]
-        if not model.built and shapes:
-            model.build((None, *shapes[0]) if len(shapes) == 1 else [(None, *shape) for shape in shapes])
-    model.seed = described["seed"]
+        model = remade(described, custom)
+    model.seed, shapes = described["seed"], described["input_shapes"]
     if shapes is not None and [list(shape) for shape in model.input_row_shapes()] != shapes:
         raise ModelFileError(f"its 'input_shapes' are {shapes}, but its model takes {model.input_row_shapes()}")
     model._require_built()
+    return model
+
+
+def remade(described, custom: Mapping[str, Any]) -> Model:
+    """The model of a description, newly initialised."""
+    name, config, shapes = (field(described, name, FIELDS[name]) for name in ("class_name", "config", "input_shapes"))
+    kind = _class("layer", name, custom)
+    if not issubclass(kind, Model):
+        raise ModelFileError(f"{name!r} is a layer, but no model")
+    model = kind.from_config(config, custom_objects=dict(custom))
+    if not model.built and shapes:
+        model.build((None, *shapes[0]) if len(shapes) == 1 else [(None, *shape) for shape in shapes])
     return model
 
 

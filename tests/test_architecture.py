@@ -22,7 +22,7 @@ FLOORS = [
     ],
     [
         *("gpubp.engine", "gpubp.losses", "gpubp.metrics", "gpubp.activations", "gpubp.initializers", "gpubp.utils"),
-        *("gpubp.constraints", "gpubp.regularizers"),
+        *("gpubp.constraints", "gpubp.random", "gpubp.regularizers"),
     ],
     [
         *("gpubp.training", "gpubp.callbacks", "gpubp.layers", "gpubp.optimizers", "gpubp.datasets"),

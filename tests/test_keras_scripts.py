@@ -261,6 +261,63 @@ def test_regression_in_float64_and_a_policy():
     assert isinstance(dense.dtype_policy, keras.dtype_policies.DTypePolicy)
 
 
+class Sampling(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator(1337)
+
+    def call(self, inputs):
+        mean, log_variance = inputs
+        batch, dim = ops.shape(mean)
+        epsilon = keras.random.normal(shape=(batch, dim), seed=self.seed_generator)
+        self.add_loss(-0.005 * ops.mean(1 + log_variance - ops.square(mean) - ops.exp(log_variance)))
+        return mean + ops.exp(0.5 * log_variance) * epsilon
+
+
+def test_a_variational_autoencoder():
+    x, _ = blobs(features=8)
+    inputs = keras.Input((8,))
+    h = layers.Dense(16, "relu")(inputs)
+    mean, log_variance = layers.Dense(2, name="mean")(h), layers.Dense(2, name="log_variance")(h)
+    code = Sampling()([mean, log_variance])
+    encoder = keras.Model(inputs, [mean, log_variance, code])
+    outputs = layers.Dense(8)(layers.Dense(16, "relu")(code))
+    model = keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.Adam(1e-2), "mse")
+    losses = model.fit(x, x, epochs=60, batch_size=16, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] / 3
+    mean, log_variance, code = (np.asarray(z) for z in encoder.predict(x, verbose=0))
+    deviates = (code - mean) / np.exp(log_variance / 2)
+    again = (encoder.predict(x, verbose=0)[2] - mean) / np.exp(log_variance / 2)
+    assert abs(np.mean(deviates)) < 0.2
+    assert 0.8 < np.std(deviates) < 1.2
+    assert abs(np.corrcoef(deviates.ravel(), again.ravel())[0, 1]) < 0.2
+
+
+def test_an_architecture_as_a_text_and_the_weights_beside_it(tmp_path):
+    x, labels = blobs()
+    inputs = keras.Input((8,), name="features")
+    hidden = layers.Dense(12, "relu", kernel_regularizer="l2")(inputs)
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.add([Linear(12)(inputs), hidden])))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, labels, epochs=3, verbose=0)
+    (tmp_path / "model.json").write_text(model.to_json(indent=2))
+    model.save_weights(tmp_path / "model.weights.safetensors")
+    text = (tmp_path / "model.json").read_text()
+    again = keras.models.model_from_json(text, custom_objects={"Linear": Linear})
+    assert not np.array_equal(again.get_weights()[0], model.get_weights()[0])
+    again.load_weights(tmp_path / "model.weights.safetensors")
+    assert np.array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    built_by_data = keras.Sequential([layers.Dense(2)])
+    built_by_data.predict(x, verbose=0)
+    assert keras.models.model_from_json(built_by_data.to_json()).count_params() == 18
+    with pytest.raises(ValueError, match=r"Linear.*custom_objects"):
+        keras.models.model_from_json(text)
+    for wrong in ("", "[]", '{"class_name": "Dense", "config": {"units": 1}, "input_shapes": null}'):
+        with pytest.raises(ValueError, match=r"Expecting value|'class_name'|no model"):
+            keras.models.model_from_json(wrong)
+
+
 def test_a_clone_begins_anew_and_can_take_the_weights():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(1)])
     clone = keras.models.clone_model(model)
@@ -269,4 +326,5 @@ def test_a_clone_begins_anew_and_can_take_the_weights():
     x = np.ones((2, 4), "float32")
     assert np.array_equal(clone.predict(x, verbose=0), model.predict(x, verbose=0))
     assert callable(keras.datasets.mnist.load_data)
+    assert keras.ops.nn.one_hot is keras.ops.numpy.one_hot is keras.ops.one_hot
     assert keras.__version__

@@ -34,8 +34,9 @@ def with_epilogues(code: list[Instruction], roots, known: Container[str]) -> lis
             readers.setdefault(x, []).append(i)
     joined, done = [], set()
     for i in code:
-        product = next((products[x] for x in map(base, i.inputs) if x in products), None)
-        if product and len(readers[product.outputs[0]]) == 1 and epilogue(i) in known and _can_end(product, i, kept):
+        read = (products[x] for x in map(base, i.inputs) if x in products)  # the bias may be one, too
+        product = next((p for p in read if len(readers[p.outputs[0]]) == 1 and _can_end(p, i, kept)), None)
+        if product and epilogue(i) in known:
             done.add(product)
             i = _one_of(product, i)
         joined.append(i)

@@ -10,7 +10,7 @@ from gpubp import ops
 from gpubp.backend import asnumpy
 from gpubp.engine.operators import Operators, users_line
 from gpubp.engine.variables import Variable
-from gpubp.ops.registry import RECORDING, REGISTRY, common_dtype, is_weak, meeting_dtype
+from gpubp.ops.registry import REGISTRY, common_dtype, is_weak, meeting_dtype, recording
 from gpubp.ops.shapes import B, Dim, public
 
 # What a shape can be computed by from the number of rows.
@@ -87,6 +87,10 @@ class Graph:
         """Whether its program has a scalar of this name."""
         return name in self._scalars
 
+    def reads(self, name: str) -> bool:
+        """Whether a scalar of its program has been asked for."""
+        return self.knows(name) and ("input", self._scalars[name]) in self._known
+
     def scalar(self, name: str) -> Symbol:
         if name not in self._scalars:
             raise ValueError(f"{users_line()}: {name!r} is known only inside of a model's training or prediction")
@@ -102,7 +106,7 @@ class Graph:
         """The dimension that a symbol stands for: the rows, or what was computed from them and whole numbers."""
         if symbol.constant is not None and symbol.dtype.kind == "i":
             return symbol.constant
-        if "rows" in self._scalars and symbol is self.scalar("rows"):
+        if symbol.place is not None and symbol.place is self._scalars.get("rows"):
             return B
         if symbol.op is not None and symbol.op.name in OF_SHAPES:
             return OF_SHAPES[symbol.op.name](*map(self.dimension, symbol.inputs))
@@ -122,16 +126,11 @@ class Graph:
         key = (op.name, tuple(x.index for x in symbols), tuple(sorted(attrs.items())))
         return self._once(key, dims, dtype, op=op, inputs=symbols, attrs=attrs)
 
-    @contextmanager
     def recording(self):
-        """Ops on variables alone are recorded here, too."""
-        token = RECORDING.set(self)
-        try:
-            yield self
-        finally:
-            RECORDING.reset(token)
+        """A context in which ops on variables alone are recorded here, too."""
+        return recording(self)
 
-    def draw(self, stream: int) -> int:
+    def draw(self, stream: int = STREAMS - 1) -> int:
         """The stream itself when it is first asked for in this recording, later on one of its own from the top."""
         again = stream in self._drawn
         drawn = STREAMS - 1 - sum(s > STREAMS // 2 for s in self._drawn) if again else stream

@@ -18,7 +18,7 @@ from gpubp.layers.belongings import Belongings, free_name
 from gpubp.layers.input_spec import InputSpec
 from gpubp.names import snake_case
 from gpubp.ops.linalg import PRECISION
-from gpubp.ops.registry import RECORDING, dims, graph_of, value
+from gpubp.ops.registry import RECORDING, dims, graph_of, recording, value
 from gpubp.utils import next_seed
 
 # Whether the outermost call that is under way is one of training: layers inside of layers follow it.
@@ -226,7 +226,8 @@ class Layer:
     def build_once(self, input_shape):
         """Builds, unless that has been done."""
         if not self.built:
-            self.build(input_shape)
+            with recording(None):  # weights begin with values, whatever is recorded around it
+                self.build(input_shape)
             self.built = True
 
     def add_weight(

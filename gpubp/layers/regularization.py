@@ -10,8 +10,8 @@ from gpubp.layers.base import Layer
 from gpubp.layers.input_spec import InputSpec
 from gpubp.ops.activations import SELU_ALPHA, SELU_SCALE
 from gpubp.ops.registry import dims, graph_of
+from gpubp.random import SeedGenerator
 from gpubp.regularizers import L1L2
-from gpubp.utils import next_seed
 
 
 class RandomLayer(Layer):
@@ -27,10 +27,7 @@ class RandomLayer(Layer):
 
     def __init__(self, seed: int | None = None, **others):
         super().__init__(**others)
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
-            raise ValueError(f"{type(self).__name__}: seed must be an int or None; it is {seed!r}")
-        self.seed = seed
-        self._own_seed, self._drawn = seed, 0  # outside of a model's training
+        self.seed, self.seed_generator = seed, SeedGenerator(seed, type(self).__name__)
 
     def draw_keep(self, inputs, rate: float, noise_shape=None):
         """True with probability 1 - rate for each element of the inputs' shape, or of `noise_shape`."""
@@ -46,13 +43,7 @@ class RandomLayer(Layer):
 
     def _moment(self, inputs):
         """Seed and step."""
-        graph = graph_of(inputs)
-        if graph is not None and graph.knows("seed"):
-            return graph.scalar("seed"), graph.scalar("step")
-        if self._own_seed is None:
-            self._own_seed = next_seed()
-        self._drawn += 1
-        return np.array(self._own_seed), np.array(self._drawn - 1)
+        return self.seed_generator.moment(graph_of(inputs))
 
     def _stream(self, inputs) -> int:
         graph = graph_of(inputs)

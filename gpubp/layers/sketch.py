@@ -13,9 +13,9 @@ from gpubp.engine import trees
 from gpubp.engine.plan import SCALARS, Operand
 from gpubp.engine.trace import Graph, Symbol, needed
 from gpubp.ops.registry import graph_of
-from gpubp.ops.shapes import B, Dim
+from gpubp.ops.shapes import B, bound
 
-PLACES = {name: Operand(SCALARS, 0, np.dtype(np.int64), ()) for name in ("rows", "step", "seed")}
+PLACES = {name: Operand(SCALARS, 8 * k, np.dtype(np.int64), ()) for k, name in enumerate(("rows", "step", "seed"))}
 
 
 class _Unkept:
@@ -143,13 +143,13 @@ def _of_the_program(symbol, values):
 
 
 def _computed(symbol, values):
-    inputs = [values[x] for x in symbol.inputs]
-    attrs = dict(symbol.attrs)
-    if graph_of(*inputs) is None and "shape" in attrs:
+    """The output of an op; where the model is recorded it is recorded, too, even if it takes nothing from there."""
+    inputs, graph = [values[x] for x in symbol.inputs], graph_of(*values.values())
+    if graph is None:
         rows = len(next(iter(values.values())))
-        attrs["shape"] = tuple(d.k * rows + d.c if isinstance(d, Dim) else d for d in attrs["shape"])
-    result = symbol.op(*inputs, **attrs)
-    if symbol.logits and graph_of(result):
+        return symbol.op(*inputs, **{name: bound(x, rows) for name, x in symbol.attrs.items()})
+    result = graph.record(symbol.op, inputs, symbol.attrs)
+    if symbol.logits:
         activation, logits, axis = symbol.logits
         result.logits = (activation, values[logits], axis) if logits in values else None
     return result

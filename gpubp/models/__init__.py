@@ -5,5 +5,6 @@ from gpubp.models.model import Model
 from gpubp.models.sequential import Sequential
 
 from gpubp.saving import load_model, save_model  # isort: skip - of models, which have to be there
+from gpubp.models.architecture import model_from_json  # isort: skip
 
-__all__ = ["Model", "Sequential", "clone_model", "load_model", "save_model"]
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]

@@ -289,6 +289,19 @@ class Model(Trainer):
 
         load_weights(self, path)
 
+    def to_json(self, **options) -> str:
+        """The architecture as a text, of which `models.model_from_json` makes a model with weights of its own.
+
+        Arguments:
+            options: as of `json.dumps`.
+
+        Raises:
+            ValueError: if a part of it has no configuration.
+        """
+        from gpubp.models.architecture import to_json
+
+        return to_json(self, **options)
+
     def get_config(self) -> dict:
         """What makes an equal model: the layers' classes and configurations, and how they are connected."""
         from gpubp.models.drawing import describe

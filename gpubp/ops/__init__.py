@@ -3,6 +3,8 @@
 Names, arguments and defaults are those of `keras.ops`.
 """
 
+from sys import modules as _modules
+
 from gpubp.ops.activations import (
     celu,
     elu,
@@ -104,7 +106,7 @@ from gpubp.ops.logic import (
     where,
 )
 from gpubp.ops.padding import pad, slice_update
-from gpubp.ops.random import random_keep, random_normal
+from gpubp.ops.random import random_keep, random_normal, random_uniform
 from gpubp.ops.reductions import (
     all,
     any,
@@ -135,3 +137,5 @@ from gpubp.ops.shaping import (
 from gpubp.ops.slicing import flip, getitem, roll, slice, split, unstack
 from gpubp.ops.sorting import argsort, in_top_k, sort, top_k
 from gpubp.ops.statistics import norm, normalize, std, var
+
+nn = numpy = _modules[__name__]  # where Keras has the same functions a second time

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpubp.ops.philox import keep_mask, keep_threshold, normal
+from gpubp.ops.philox import keep_mask, keep_threshold, normal, uniform
 from gpubp.ops.registry import register
 from gpubp.ops.shapes import size
 
@@ -17,9 +17,12 @@ def _keep(seed, step, shape, rate, stream):
     return keep_mask(int(seed), stream, int(step), rows, columns, rate).reshape(shape)
 
 
-def _normal(seed, step, shape, stream, dtype):
-    rows, columns = _matrix(shape)
-    return normal(int(seed), stream, int(step), rows, columns, dtype).reshape(shape)
+def _noise(draw):
+    def reference(seed, step, shape, stream, dtype):
+        rows, columns = _matrix(shape)
+        return draw(int(seed), stream, int(step), rows, columns, dtype).reshape(shape)
+
+    return reference
 
 
 def _draw(name, **rules):
@@ -43,13 +46,16 @@ random_keep = _draw(
     examples=(((np.array(7), np.array(3)), {"shape": (3, 11), "rate": 0.4, "stream": 2}),),
 )
 
-random_normal = _draw(
-    "random_normal",
-    reference=_normal,
-    dtype=lambda seed, step, dtype, **attrs: np.dtype(dtype),
-    options=lambda seed, step, out, shape, stream, dtype: (stream,),
-    examples=(
-        ((np.array(7), np.array(3)), {"shape": (3, 11), "stream": 2, "dtype": "float32"}),
-        ((np.array(-7), np.array(1 << 40)), {"shape": (2, 3, 4), "stream": 0, "dtype": "float64"}),
-    ),
+random_normal, random_uniform = (
+    _draw(
+        name,
+        reference=_noise(draw),
+        dtype=lambda seed, step, dtype, **attrs: np.dtype(dtype),
+        options=lambda seed, step, out, shape, stream, dtype: (stream,),
+        examples=(
+            ((np.array(7), np.array(3)), {"shape": (3, 11), "stream": 2, "dtype": "float32"}),
+            ((np.array(-7), np.array(1 << 40)), {"shape": (2, 3, 4), "stream": 0, "dtype": "float64"}),
+        ),
+    )
+    for name, draw in (("random_normal", normal), ("random_uniform", uniform))
 )

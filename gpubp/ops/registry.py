@@ -1,6 +1,7 @@
 """What an op is. Called on symbols it records itself; called on arrays it computes at once, by its NumPy reference."""
 
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from operator import index
@@ -120,6 +121,16 @@ def meeting_dtype(op: Op, values) -> tuple[Sequence[int], np.dtype | None]:
 def graph_of(*values):
     """The graph that symbols, or variables while one is recorded, belong to; None if all are arrays or numbers."""
     return next((g for g in (getattr(x, "graph", None) for x in values) if g is not None), None)
+
+
+@contextmanager
+def recording(graph):
+    """Variables belong to this graph inside; to None where they have values."""
+    token = RECORDING.set(graph)
+    try:
+        yield graph
+    finally:
+        RECORDING.reset(token)
 
 
 def value(x):

@@ -35,7 +35,7 @@ def load(path, custom_objects=None):
     """The fitted estimator that a file of its method `save` holds; `partial_fit` goes on with it bit for bit.
 
     Files from anywhere can be loaded: nothing in them is run or imported, and a file takes no more memory than its own
-    size tells.
+    size tells. A `device` that is not there becomes None, the current one, as a line in the log then says.
 
     Arguments:
         path: of the file.

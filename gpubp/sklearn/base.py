@@ -166,7 +166,10 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         """The device and the threads of this estimator; what it no longer needs of the device it gives back."""
         with ExitStack() as stack:
             if self.device is not None:
-                stack.enter_context(backend.device(self.device))
+                try:
+                    stack.enter_context(backend.device(self.device))
+                except RuntimeError as error:
+                    raise RuntimeError(f"{error}, and this estimator follows after set_params(device=None)") from error
             if self.n_threads is not None:
                 from threadpoolctl import threadpool_limits
 

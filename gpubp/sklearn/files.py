@@ -1,6 +1,7 @@
 """Files of fitted estimators: the model file of the network, with parameters and what fitting has set beside it."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.preprocessing import LabelBinarizer
 
-from gpubp import activations, layers, losses, saving
+from gpubp import activations, backend, layers, losses, saving
 from gpubp.optimizers import Optimizer, schedules
 from gpubp.saving import ModelFileError, Tensors, field
 from gpubp.sklearn import conversion
@@ -17,6 +18,7 @@ from gpubp.sklearn.network import Stack
 from gpubp.sklearn.parameters import NAMES_OF_ACTIVATIONS
 from gpubp.sklearn.solvers import Progress
 
+LOGGER = logging.getLogger("gpubp")
 ENTRY = "gpubp_estimator"  # of the metadata
 CLASSES, NAMES = f"{saving.BESIDE}/classes", f"{saving.BESIDE}/feature_names"
 LAST_CODE_POINT = 0x10FFFF
@@ -72,6 +74,7 @@ def load(path, classes: Mapping[str, type], custom_objects: Mapping[str, Any] | 
         _set_names(made, tensors)
         if described.get("progress") is not None:
             made._optimizer = _progress(field(described, "progress", dict), stack, tensors)
+        _find_device(made)
         return made
 
 
@@ -218,6 +221,16 @@ def _lone_number(tensor: str, tensors: Tensors) -> np.ndarray:
     if array.shape or array.dtype != np.float32:
         raise ModelFileError(f"the tensor {tensor!r} is no single float32 number")
     return array
+
+
+def _find_device(made: Any):
+    """Has an estimator whose device this machine lacks compute on the current one, as a line in the log then says."""
+    try:
+        with backend.device(made.device or "cpu"):
+            pass
+    except (RuntimeError, ValueError) as error:
+        LOGGER.warning("device=%r of what is loaded becomes None, the current device: %s", made.device, error)
+        made.device = None
 
 
 # Texts in arrays of numbers: their size is the file's, whatever it says

@@ -40,8 +40,12 @@ class Conveyor:
         self.layouts: dict[int, Layout] = {}
         self.gathered: dict[int, list[Future]] = {}
         self.threads = ThreadPoolExecutor(min(THREADS, processors()), "gpubp-gather")
-        self._gather(0)
-        self._gather(1)
+        try:
+            self._gather(0)
+            self._gather(1)
+        except BaseException:
+            self.end()  # nobody else does that for what has not begun
+            raise
 
     def next(self) -> dict:
         """The arrays of the next block on the device, for what is queued from now on."""

@@ -31,7 +31,7 @@ class Runner:
         self.program, self.tallies = made.program, made.tallies
         self.executor, self.batch_size, self.steps = executor, batch_size, 1
         self.outputs, self.structure, self.accumulated = made.outputs, made.structure, made.accumulated
-        self.accumulate = accumulate
+        self.accumulate, self.draws = accumulate, made.draws
         memory, self.device = executor.memory, executor.memory.device
         rows = self.program.layout.rows
         self._scalars = {name: memory.view(place, rows) for name, place in self.program.scalars.items()}

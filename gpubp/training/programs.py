@@ -86,6 +86,7 @@ class ModelProgram:
     outputs: list[Operand] = field(default_factory=list)
     structure: Any = None  # of the predictions: nested lists and dicts
     accumulated: list[Operand] = field(default_factory=list)  # what batches add to until an update
+    draws: bool = False  # whether it only reads, and draws random numbers all the same
 
     @property
     def names(self) -> dict[str, Operand]:
@@ -368,7 +369,7 @@ def evaluation_program(model, store: Store, sources: Sources, batch_size: int) -
     forward = build.plan("forward", measured.assigned)
     gather = [_gathered(build, sources, places, forward)] if places else []
     made = build.program([*gather, forward, build.record()], moving)
-    made.program.guard = "record"
+    made.program.guard, made.draws = "record", batch[0].graph.reads("step")
     return made
 
 
@@ -394,7 +395,9 @@ def prediction_program(model, store: Store, sources: Sources, batch_size: int) -
     moving |= {p.segment: size(p.shape[1:]) * p.dtype.itemsize for p in outputs}
     forward = build.plan("forward", list(zip(outputs, symbols, strict=True)))
     gather = [_gathered(build, sources, places, forward)] if places else []
-    return replace(build.program([*gather, forward], moving), outputs=outputs, structure=structure)
+    draws = graph.reads("step")
+    made = build.program([*gather, forward, *([build.record()] if draws else [])], moving)
+    return replace(made, outputs=outputs, structure=structure, draws=draws)
 
 
 PROGRAMS: dict[str, Callable[..., ModelProgram]] = {

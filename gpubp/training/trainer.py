@@ -1,56 +1,45 @@
 """What every model can do with data: compile, fit, evaluate, predict, and the same for a single batch."""
 
-import threading
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gpubp import optimizers
-from gpubp.backend import current_device
 from gpubp.callbacks.history import History
-from gpubp.engine.executors import executor_class
 from gpubp.engine.executors.capacity import TooLargeError
-from gpubp.engine.explain import Explanation, explain
-from gpubp.engine.store import Store
-from gpubp.layers import Layer
 from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.optimizers.loss_scale import LossScaleOptimizer
-from gpubp.training import data, exact, feeds, loop, precision, programs, quick, streams
+from gpubp.training import data, exact, feeds, loop, quick, streams
 from gpubp.training.arguments import at_least, due_in, optional, positive, roomy
 from gpubp.training.callbacks import Callback
-from gpubp.training.expected import expected_sources
 from gpubp.training.frozen import warn_if_frozen
-from gpubp.training.gate import Gate, unlocked_in_children
 from gpubp.training.intake import rows_for
-from gpubp.training.loop import Position, Runner
+from gpubp.training.loop import Position
 from gpubp.training.minimisation import Minimisation
 from gpubp.training.objective import Goal, Objective
 from gpubp.training.overrides import refuse_all
+from gpubp.training.programmed import Programmed
 from gpubp.training.progress import progress
 from gpubp.training.reading import shown
 from gpubp.training.watchers import Watchers, listed
 
 BATCH, READ_BATCH = 32, 256  # rows of a batch by default: of training, and of what only reads
-EVERYTHING = 1 << 62  # batches whose gradients are added up where a minimiser asks for those of all rows
 
 
-class Trainer(Layer):
+class Trainer(Programmed):
     """The part of a model that trains it. Models tell it their inputs and outputs.
 
     Source of names, arguments and defaults: https://keras.io/api/models/model_training_apis
     """
 
-    _apart = Layer._apart | {"_runners", "_quick", "compiled_with", "objective", "optimizer", "history", "position"}
+    _apart = Programmed._apart | {"compiled_with", "objective", "history", "position"}
 
     # What models provide
     _input_arrays: Any
-    _require_built: Any
     input_dtypes: Any
     input_row_shapes: Any
     output_shapes: Any
-    paths: Any
 
     @property
     def output_names(self) -> list[str]:
@@ -58,23 +47,12 @@ class Trainer(Layer):
 
     def _begin(self):
         """Sets the attributes of a model that has not been compiled."""
-        self.optimizer: Any = None
+        super()._begin()
         self.objective: Objective | None = None
         self.compiled_with: dict[str, Any] = {}
-        self.run_eagerly = self.check_numerics = self.stop_training = False
-        self.iterations = self.updates = 0  # batches trained on, and updates of the weights
-        self.seed = 0
+        self.check_numerics = self.stop_training = False
         self.history: History | None = None
         self.position: Position | None = None  # where the next call of fit goes on, if a callback has set it
-        self._store: Store | None = None
-        self._unlock()
-
-    def _unlock(self):
-        """Nobody uses the model, and nothing is compiled: at its beginning, and in a child that has been forked."""
-        self._gate, self._lock = Gate(), threading.RLock()
-        self._runners: dict = {}
-        self._quick: dict = {}
-        unlocked_in_children(self)
 
     # Compiling
 
@@ -128,17 +106,6 @@ class Trainer(Layer):
         policies = {layer.dtype_policy.name for layer in self.flat_layers()}
         alone = isinstance(optimizer, LBFGS | LossScaleOptimizer)
         return LossScaleOptimizer(optimizer) if wanted and "mixed_float16" in policies and not alone else optimizer
-
-    @property
-    def updates(self) -> int:
-        """Updates of the weights so far, which the optimizer knows as its iterations."""
-        return self._updates
-
-    @updates.setter
-    def updates(self, n: int):
-        self._updates = n
-        if self.optimizer is not None:
-            self.optimizer.iterations = n
 
     @property
     def loss(self):
@@ -266,8 +233,7 @@ class Trainer(Layer):
                 raise ValueError("L-BFGS needs all rows at once: pass arrays, not an iterable of batches")
             return streams.StreamTraining(self, source, shuffle, watchers, class_weight)
         if isinstance(self.optimizer, LBFGS):
-            with self._lock:
-                runner = self._runner("gradient", self._ready(), source.sources(), min(batch_size, len(source)))
+            runner = self._training_runner(source, min(batch_size, len(source)), "gradient")
             return Minimisation(self, runner, source, watchers)
         runner = self._training_runner(source, batch_size)
         try:
@@ -424,173 +390,15 @@ class Trainer(Layer):
             met, self._quick[key] = key in self._quick, None
             store = self._ready(training=mode == "train")
             size = len(rows) if mode == "train" else roomy(len(rows))
-            idle = self._runners.get(self._key(mode, store, rows.sources(), size))
-            if met and idle and hasattr(idle[-1].executor, "repeat"):
+            idle = self._idle(mode, store, rows.sources(), size)
+            if met and idle and hasattr(idle[-1].executor, "repeat") and not idle[-1].draws:
                 self._quick[key] = bind(idle.pop(), self.variables, rows)
-
-    # What runs
 
     def _unwatched(self) -> Watchers:
         return Watchers((), self, {})
 
-    def compute(self, inputs, training: bool):
-        """The outputs for the symbols of a batch, in the order of the inputs."""
-        raise NotImplementedError
-
-    def _ready(self, training: bool = True) -> Store:
-        """The store that holds this model's variables, made anew where they have moved or `trainable` has changed.
-
-        What only reads may use the store of another model that all variables live in.
-        """
-        store = self._store
-        here = current_device()
-        if store is None or not store.holds(self.variables, here):
-            homes = {id(v.store): v.store for v in self.variables}
-            shared = next(iter(homes.values())) if len(homes) == 1 else None
-            if not training and shared is not None and shared.holds(self.variables, here):
-                return shared
-            chosen = self.optimizer
-            slots = (chosen.all_slots, chosen.initial, chosen.numbers) if chosen else ()
-            self._store = Store(self.variables, here, *slots)
-            self._runners, self._quick = {}, {}
-            if store:
-                self._store.take_slots(store)
-        return self._store  # type: ignore[return-value]
-
-    def _training_runner(self, rows: data.Rows, batch_size: int) -> Runner:
-        with self._lock:
-            return self._runner("train", self._ready(), rows.sources(), batch_size)
-
-    def _runner(self, mode: str, store: Store, sources: programs.Sources, batch_size: int) -> Runner:
-        """The program of a mode for arrays like these, made before or now, with its executor."""
-        idle = self._runners.setdefault(self._key(mode, store, sources, batch_size), [])
-        if not idle:
-            idle.append(self._made(mode, store, sources, batch_size))
-        return idle[-1]
-
-    def _made(self, mode, store, sources, batch_size) -> Runner:
-        precision.tell_once(self.flat_layers(), store.device)
-        made = programs.PROGRAMS[mode](self, store, sources, batch_size)
-        kind = executor_class("reference" if self.run_eagerly else "auto", store.device)
-        try:
-            executor = kind(made.program, store.device, store)
-        except TooLargeError as error:
-            if feeds.make_room(self._runners):
-                return self._made(mode, store, sources, batch_size)
-            if mode in ("train", "gradient") or not error.fitting:
-                raise
-            smaller = max(1, error.fitting // 4)  # the caller's arrays must fit beside it
-            return self._made(mode, store, sources, smaller)
-        accumulate = 1
-        if mode == "train":
-            accumulate = self.optimizer.gradient_accumulation_steps or 1
-        elif mode == "gradient":
-            accumulate = EVERYTHING
-        return Runner(made, executor, batch_size, accumulate)
-
-    def _key(self, mode, store, sources, batch_size):
-        layers = self.flat_layers()
-        trained = (self.optimizer.revision, *(x.trainable for x in layers)) if mode == "train" else None
-        return mode, store, sources, batch_size, trained, tuple(x.dtype_policy for x in layers)
-
-    @contextmanager
-    def _borrowed(self, mode: str, sources: programs.Sources, batch_size: int):
-        """A runner for this thread alone: each has its own `work`, so several threads may read at once."""
-        with self._gate.shared():
-            with self._lock:
-                store = self._ready(training=False)
-                idle = self._runners.setdefault(self._key(mode, store, sources, batch_size), [])
-                runner = idle.pop() if idle else self._made(mode, store, sources, batch_size)
-            try:
-                yield runner
-            finally:
-                with self._lock:
-                    idle.append(runner)
-
-    def explain(self, batch_size: int = 32, mode: str = "train", analyze: bool = False) -> Explanation:
-        """The program of a step: what its instructions cost, the least they could cost here, and its memory.
-
-        `str()` of what it returns is a table, `rows` and `memory` are its data, `to_dict()` is JSON.
-
-        Arguments:
-            batch_size: rows of the batch. Default 32.
-            mode: "train" (of a compiled model) or "predict". Default "train".
-            analyze: whether to time each instruction, on random data; the weights stay. Default False.
-
-        Raises:
-            ValueError: if the model is not built, or not compiled for training.
-        """
-        self._require_built()
-        if mode not in ("train", "predict"):
-            raise ValueError(f"mode is 'train' or 'predict'; it is {mode!r}")
-        if mode == "train":
-            self._require_compiled("explain")
-        with self._lock:
-            made = self._program(batch_size, mode)
-            return explain(made.program, batch_size, self._ready(), made.names, analyze)
-
-    def program(self, batch_size: int = 32, mode: str = "train"):
-        """The program of "train", "evaluate" or "predict" for batches of at most so many rows, made anew."""
-        return self._program(batch_size, mode).program
-
-    def _program(self, batch_size: int, mode: str) -> programs.ModelProgram:
-        sources = expected_sources(self, mode != "predict")
-        return programs.PROGRAMS[mode](self, self._ready(), sources, positive("batch_size", batch_size))
-
-    def _require_compiled(self, what):
-        if self.optimizer is None:
-            raise ValueError(f"{what} needs compile(optimizer=..., loss=...) first")
-
-    # Copies and files
-
-    def optimizer_state(self) -> dict[str, np.ndarray]:
-        """Copies of the optimizer's arrays, by "slot/variable", or by name what it keeps once.
-
-        Empty before the first step.
-        """
-        store = self._store
-        if store is None:
-            return {}
-        read, places = store.device.download, self._optimizer_places(store)
-        return {name: read(store.view(place)).copy() for name, place in places.items()}
-
-    def _optimizer_places(self, store: Store) -> dict[str, Any]:
-        """The places of the optimizer's arrays, by the names that `optimizer_state` gives them."""
-        paths = {v: path for path, v in self.paths().items()}
-        pairs = ((s, v) for s in store.slots for v in store.trainable)
-        return {f"{s}/{paths[v]}": store.slot_of(s, v) for s, v in pairs} | store.numbers
-
-    def set_optimizer_state(self, arrays: dict[str, np.ndarray]):
-        """Sets the optimizer's arrays, as `optimizer_state` gives them."""
-        if not arrays:
-            return
-        store = self._ready()
-        for name, place in self._optimizer_places(store).items():
-            store.device.copy(store.view(place), arrays[name])
-
-    def reset_optimizer(self):
-        """Has the optimizer begin anew: its arrays are what they are before the first update, and so are the counts."""
-        self.iterations = self.updates = 0
-        self._ready().begin_slots()
-
     def __getstate__(self):
-        """Without what was compiled, so that models can be copied and sent to other processes."""
-        state = dict(self.__dict__)
-        dropped: dict[str, Any] = {
-            "_runners": {},
-            "_quick": {},
-            "_lock": None,
-            "_gate": None,
-            "_store": None,
-            "history": None,
-        }
-        return state | dropped | {"_slots": self.optimizer_state()}
-
-    def __setstate__(self, state):
-        slots = state.pop("_slots")
-        self.__dict__ |= state
-        self._unlock()
-        self.set_optimizer_state(slots)
+        return super().__getstate__() | {"history": None}
 
 
 def _answer(logs: dict, return_dict: bool):

@@ -14,11 +14,11 @@ from pathlib import Path
 from gpubp.backend.cache import cache_folder
 from gpubp.backend.locks import ProcessLock
 from gpubp.kernels.cpu import machine_code, processor
+from gpubp.kernels.cpu.pace import Pace
 
 LOGGER = logging.getLogger("gpubp")
 LIBRARIES = ("b8", "f32", "f64", "i64")
 PATIENCE = 1.0  # seconds of compiling that nobody is told of
-SECONDS_A_KERNEL = 0.4  # roughly: from 0.1 to 2
 HEADER = '''"""Generated."""
 
 import numpy as np
@@ -27,6 +27,7 @@ from gpubp.kernels.cpu.native import added, checked_finite, checked_index, clamp
 from gpubp.kernels.cpu.native import narrowed, open_operand, operand
 '''
 _ADDRESSES: dict[str, int] = {}  # by the text of the kernel
+_PACE = Pace()
 _LOCK = ProcessLock()  # neither LLVM's engine nor Numba is for several threads at once
 
 
@@ -51,18 +52,20 @@ def address(body: str) -> int:
 def announce(bodies: Iterable[str]):
     """Logs a line if compiling those of these kernels that are neither in memory nor on disk takes long."""
     unknown = {_text(body) for body in bodies if body not in _ADDRESSES}
-    missing = sum(not _path(text).exists() for text in unknown)
-    if missing * SECONDS_A_KERNEL > PATIENCE:
-        message = "compiling %d kernels, which takes some %.0f s; they are kept in %s"
-        LOGGER.warning(message, missing, missing * SECONDS_A_KERNEL, folder())
+    missing = [text for text in unknown if not _path(text).exists()]
+    seconds = _PACE.seconds(missing)
+    if seconds > PATIENCE:
+        what = "a kernel" if len(missing) == 1 else f"{len(missing)} kernels"
+        LOGGER.warning("compiling %s, which takes some %.0f s; kept in %s", what, seconds, folder())
 
 
 def _code(text: str) -> bytes:
     kept = machine_code.read(_path(text))
     if kept is None:
-        from gpubp.kernels.cpu import emit  # here alone, since it imports Numba
+        with _PACE.measured(text):
+            from gpubp.kernels.cpu import emit  # here alone, since it imports Numba
 
-        kept = emit.machine_code(text, _name(text))
+            kept = emit.machine_code(text, _name(text))
         machine_code.write(_path(text), kept)
     return kept
 

@@ -2,11 +2,21 @@
 
 from llvmlite import binding
 from numba import types
+from numba.core.compiler import Compiler
+from numba.core.compiler_lock import global_compiler_lock
 
 from gpubp.kernels.cpu.flags import STEPS, for_kernels
 from gpubp.kernels.cpu.machine_code import target_machine
 
 NUMBAS = "NRT_", "numba_", "Py"  # how functions are named that are there only where Numba is imported
+
+
+class Lowering(Compiler):
+    """Numba's way from Python to LLVM's text, which ends there."""
+
+    def define_pipelines(self):
+        self.state.flags.no_compile = True
+        return super().define_pipelines()
 
 
 def machine_code(text: str, name: str) -> bytes:
@@ -21,11 +31,11 @@ def machine_code(text: str, name: str) -> bytes:
     """
     module = {"__name__": name}
     exec(compile(text, f"<{name}>", "exec"), module)
-    kernel = for_kernels(**STEPS)(module["kernel"])
+    kernel = for_kernels(pipeline_class=Lowering, **STEPS)(module["kernel"])
     numbers = kernel.py_func.__code__.co_argcount
     kernel.compile(types.void(*[types.int64] * numbers))
     (compiled,) = kernel.overloads.values()
-    code = binding.parse_assembly(compiled.library.get_llvm_str())
+    code = binding.parse_assembly(_optimised(compiled.library))
     code.link_in(binding.parse_assembly(_entry(name, compiled.fndesc.llvm_func_name, numbers)))
     for function in code.functions:
         if not function.is_declaration and function.name != name:
@@ -33,6 +43,14 @@ def machine_code(text: str, name: str) -> bytes:
         assert not (function.is_declaration and function.name.startswith(NUMBAS)), function.name
     code.verify()
     return target_machine().emit_object(code)
+
+
+def _optimised(library) -> str:
+    """LLVM's text of a kernel with all that it calls, optimised."""
+    library._finalize_final_module = lambda: None  # else Numba has machine code made as well, which nobody would run
+    with global_compiler_lock:
+        library.finalize()
+    return library.get_llvm_str()
 
 
 def _entry(name: str, function: str, numbers: int) -> str:

@@ -67,23 +67,40 @@ def _kept(words, j, threshold):
 @jit
 def normal(out, seed, stream, step, first_row=0):
     """Fill a float array (rows, columns) with standard normal numbers, computed in its dtype."""
+    _fill(out, seed, stream, step, first_row, _normal_pair)
+
+
+@jit
+def uniform(out, seed, stream, step, first_row=0):
+    """Fill a float array (rows, columns) with uniform numbers in [0, 1)."""
+    _fill(out, seed, stream, step, first_row, _uniform_pair)
+
+
+@inlined
+def _fill(out, seed, stream, step, first_row, pair_of):
+    """Fill an array with what is made of four words for two neighbouring columns."""
     rows, columns = out.shape
     dtype = out.dtype.type
     for row in range(rows):
         for pair in range(columns // 2):
             words = _words(seed, NOISE, stream, step, first_row + row, pair)
-            out[row, 2 * pair], out[row, 2 * pair + 1] = _normal_pair(words, dtype, out.itemsize)
+            out[row, 2 * pair], out[row, 2 * pair + 1] = pair_of(words, dtype, out.itemsize)
         if columns % 2:
             words = _words(seed, NOISE, stream, step, first_row + row, columns // 2)
-            out[row, columns - 1] = _normal_pair(words, dtype, out.itemsize)[0]
+            out[row, columns - 1] = pair_of(words, dtype, out.itemsize)[0]
 
 
 @inlined
 def _normal_pair(words, dtype, itemsize):
-    """The two numbers that Box and Muller make of four words."""
-    radius = np.sqrt(dtype(-2) * np.log(dtype(1) - _uniform(words[0], words[1], dtype, itemsize)))
-    angle = dtype(2 * np.pi) * _uniform(words[2], words[3], dtype, itemsize)
+    """The two numbers that Box and Muller make of two uniform ones."""
+    first, second = _uniform_pair(words, dtype, itemsize)
+    radius, angle = np.sqrt(dtype(-2) * np.log(dtype(1) - first)), dtype(2 * np.pi) * second
     return radius * np.cos(angle), radius * np.sin(angle)
+
+
+@inlined
+def _uniform_pair(words, dtype, itemsize):
+    return _uniform(words[0], words[1], dtype, itemsize), _uniform(words[2], words[3], dtype, itemsize)
 
 
 @inlined

@@ -1,7 +1,7 @@
 """Draws the random numbers of a program."""
 
 from gpubp.kernels.cpu.flags import jit
-from gpubp.kernels.cpu.philox import keep_mask, normal, permute_by_network, permute_by_sort
+from gpubp.kernels.cpu.philox import keep_mask, normal, permute_by_network, permute_by_sort, uniform
 
 
 @jit
@@ -14,6 +14,12 @@ def random_keep(ctx, row, seed, step, out, stream, threshold, first=0):
 def random_normal(ctx, row, seed, step, out, stream, first=0):
     """Standard normal numbers; `first` is the number of the first row."""
     normal(out, seed[0], stream, step[0], first)
+
+
+@jit
+def random_uniform(ctx, row, seed, step, out, stream, first=0):
+    """Uniform numbers in [0, 1); `first` is the number of the first row."""
+    uniform(out, seed[0], stream, step[0], first)
 
 
 @jit

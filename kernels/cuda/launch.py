@@ -214,6 +214,11 @@ def _tiles(x, y) -> Launch:
     return Launch((_blocks(matrices * -(-rows // 32) * -(-columns // 32), 1), 1, 1), (32, 8, 1))
 
 
+def _a_thread_two_columns(*views) -> Launch:
+    rows, columns = views[-1]
+    return _one_an_element((rows, -(-columns // 2)))
+
+
 def _a_warp_a_row(*views) -> Launch:
     """Of all dimensions of the result but the last."""
     return _one_an_element((*views[-1][:-1], 32))
@@ -242,5 +247,6 @@ WRITTEN = {
     "reduce.reduce_max": _reduced,
     "reduce.reduce_min": _reduced,
     "random.random_keep": lambda *views: _one_an_element((views[-1][0], -(-views[-1][1] // 8))),
-    "random.random_normal": lambda *views: _one_an_element((views[-1][0], -(-views[-1][1] // 2))),
+    "random.random_normal": _a_thread_two_columns,
+    "random.random_uniform": _a_thread_two_columns,
 }

@@ -49,21 +49,39 @@ __device__ void random_keep(i64* ctx, i64 row, One seed, One step, Out out, i64 
 __device__ inline void uniform(u32 high, u32 low, float& out) { out = float(high >> 8) * 0x1p-24f; }
 __device__ inline void uniform(u32 high, u32 low, double& out) { out = double((u64(high) << 32 | low) >> 11) * 0x1p-53; }
 
-// Standard normal numbers, made by Box and Muller's method in their own dtype: one call of Philox for two neighbours.
-template <class One, class Out>
-__device__ void random_normal(i64* ctx, i64 row, One seed, One step, Out out, i64 stream) {
+// What `make` makes of two uniform numbers in the dtype of the result: one call of Philox for two neighbours.
+template <class One, class Out, class Make>
+__device__ void fill(One seed, One step, Out out, i64 stream, Make make) {
   typedef typename Out::element T;
   const i64 columns = out.dim[1], pairs = (columns + 1) / 2, count = out.dim[0] * pairs;
   for (i64 i = thread_number(); i < count; i += thread_count()) {
     const i64 r = i / pairs, pair = i - r * pairs;
     const Words drawn = words(seed(0), NOISE, stream, step(0), u32(r), u32(pair));
-    T u0, u1;
-    uniform(drawn.word[0], drawn.word[1], u0);
-    uniform(drawn.word[2], drawn.word[3], u1);
-    const T radius = ::sqrt(T(-2) * ::log(T(1) - u0)), angle = T(6.283185307179586) * u1;
-    out(r, 2 * pair) = radius * ::cos(angle);
-    if (2 * pair + 1 < columns) out(r, 2 * pair + 1) = radius * ::sin(angle);
+    T first, second;
+    uniform(drawn.word[0], drawn.word[1], first);
+    uniform(drawn.word[2], drawn.word[3], second);
+    make(first, second);
+    out(r, 2 * pair) = first;
+    if (2 * pair + 1 < columns) out(r, 2 * pair + 1) = second;
   }
+}
+
+// Standard normal numbers, by Box and Muller's method.
+template <class One, class Out>
+__device__ void random_normal(i64* ctx, i64 row, One seed, One step, Out out, i64 stream) {
+  typedef typename Out::element T;
+  fill(seed, step, out, stream, [](T& first, T& second) {
+    const T radius = ::sqrt(T(-2) * ::log(T(1) - first)), angle = T(6.283185307179586) * second;
+    first = radius * ::cos(angle);
+    second = radius * ::sin(angle);
+  });
+}
+
+// Uniform numbers in [0, 1).
+template <class One, class Out>
+__device__ void random_uniform(i64* ctx, i64 row, One seed, One step, Out out, i64 stream) {
+  typedef typename Out::element T;
+  fill(seed, step, out, stream, [](T&, T&) {});
 }
 
 __device__ inline u64 sort_key(u64 seed, u64 epoch, i64 i) {

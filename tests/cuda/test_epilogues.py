@@ -65,6 +65,26 @@ def test_what_others_read_stays(gpu):
     np.testing.assert_allclose(one.predict(X), expected @ kernel + bias, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("swapped", [False, True], ids=["bias last", "bias first"])
+def test_a_bias_may_be_a_product_itself(gpu, swapped):
+    row = np.arange(5, dtype=np.float32).reshape(1, 5)
+
+    class Made(gpubp.layers.Layer):
+        def build(self, shape):
+            self.kernel, self.small = self.add_weight((shape[-1], 8)), self.add_weight((5, 8))
+
+        def call(self, x):
+            terms = ops.matmul(x, self.kernel), ops.matmul(row, self.small)
+            return ops.relu(ops.add(*(terms[::-1] if swapped else terms)))
+
+    model = drawn(Made(), Dense(3))
+    assert joined(model, "predict") == ["matmul add relu"]
+    kernel, small, last, bias = model.get_weights()
+    np.testing.assert_allclose(
+        model.predict(X), np.maximum(X @ kernel + row @ small, 0) @ last + bias, rtol=1e-4, atol=1e-4
+    )
+
+
 def step(v):
     """A variable changes that a product reads, and so does the bias; the places of what dies are taken over."""
     weight = ops.cast(ops.reshape(ops.arange(COLUMNS * COLUMNS), (COLUMNS, COLUMNS)) % 5 - 2, np.float64)

@@ -1,5 +1,6 @@
 """Data that do not fit on the device: the same to the bit as where they fit, and uploaded beside what is computed."""
 
+import threading
 from concurrent.futures import Future
 
 import numpy as np
@@ -225,6 +226,13 @@ def test_training_that_stops_leaves_no_copy_behind(streaming):
     device = EmulatedDevice()
     run(device, streaming, *CASES["float32"][:3], {"callbacks": [Stop()]})
     assert device.on_its_way == []
+
+
+def test_rows_that_are_not_there_leave_no_thread_behind(streaming, gpu):
+    with pytest.raises(IndexError) as caught:  # which holds all that took part
+        classifier().fit(SPARSE, LABELS, 128, shuffle=lambda n: np.append(np.arange(128), [n] * (n - 128)), verbose=0)
+    assert "out of bounds" in str(caught.value)
+    assert [t.name for t in threading.enumerate() if t.name.startswith("gpubp-gather")] == []
 
 
 def test_a_step_that_fails_stops_where_it_would(streaming, gpu):

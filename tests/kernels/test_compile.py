@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.codegen import JitEngine
 
-from gpubp.kernels.cpu import compile, f32, machine_code
+from gpubp.kernels.cpu import compile, f32, machine_code, pace
 
 from .calling import FromPython
 
@@ -23,9 +24,10 @@ SEVERAL = [KERNEL.format(k) for k in range(3)]
 
 @pytest.fixture
 def empty(tmp_path, monkeypatch):
-    """A cache folder with nothing in it, and nothing in memory."""
+    """A cache folder with nothing in it, and nothing in memory, as if the process had just begun."""
     monkeypatch.setattr(compile, "folder", lambda: tmp_path)
     monkeypatch.setattr(compile, "_ADDRESSES", {})
+    monkeypatch.setattr(compile, "_PACE", pace.Pace())
     return tmp_path
 
 
@@ -36,7 +38,7 @@ def announced(caplog, bodies):
 
 
 def test_several_kernels_are_announced_until_they_are_there(empty, caplog, monkeypatch):
-    expected = [(logging.WARNING, f"compiling 3 kernels, which takes some 1 s; they are kept in {empty}")]
+    expected = [(logging.WARNING, f"compiling 3 kernels, which takes some 3 s; kept in {empty}")]
     assert announced(caplog, [*SEVERAL, SEVERAL[0]]) == expected
     for body in SEVERAL:
         compile.address(body)
@@ -115,28 +117,51 @@ print(len(done), len(made))
 
 
 def test_what_is_on_disk_runs_without_numba(tmp_path):
-    """A process that compiles nothing does not import what compiles."""
+    """A process that compiles nothing does not import what compiles; one that does has told of all of it."""
     script = (
         "import sys, numpy as np, gpubp\n"
         "model = gpubp.Sequential([gpubp.layers.Dense(20, 'relu'), gpubp.layers.Dropout(0.5), gpubp.layers.Dense(3)])\n"
         "model.compile('adam', 'mse')\n"
         "gpubp.set_random_seed(0)\n"
-        "found = model.fit(np.ones((9, 4), np.float32), np.zeros((9, 3), np.float32), verbose=0).history['loss']\n"
+        "x, y = np.ones((9, 4), np.float32), np.zeros((9, 3), np.float32)\n"
+        "found = model.fit(x, y, shuffle=False, verbose=0).history['loss']\n"
         "print('numba' in sys.modules, found)"
     )
     environment = os.environ | {"GPUBP_CACHE": str(tmp_path)}
-    lines = [
-        subprocess.run(
-            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-        ).stdout
+    first, second = (
+        subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
         for _ in range(2)
-    ]
-    assert lines[1] == lines[0].replace("True", "False") != lines[0]
+    )
+    assert second.stdout == first.stdout.replace("True", "False") != first.stdout
+    assert f"compiling {len(list(tmp_path.rglob('*.o')))} kernels" in first.stderr
+    assert second.stderr == ""
 
 
-def test_a_single_kernel_is_not_worth_a_line(empty, caplog):
+def test_machine_code_is_made_once(empty, monkeypatch):
+    """Numba has an engine of its own, which would make it as well, for nobody."""
+    assert called(KERNEL.format(4)) == 4
+    made = []
+    monkeypatch.setattr(JitEngine, "finalize_object", lambda engine: made.append(engine))
+    assert called(KERNEL.format(5)) == 5
+    assert made == []
+
+
+def test_a_single_kernel_is_worth_a_line_only_where_it_is_the_first(empty, caplog):
+    ((_, line),) = announced(caplog, SEVERAL[:1])
+    assert line.startswith("compiling a kernel, which takes some 3 s")
+    compile.address(SEVERAL[1])
     assert announced(caplog, SEVERAL[:1]) == []
     assert announced(caplog, []) == []
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0])
+def test_the_time_that_is_announced_follows_what_was_measured(monkeypatch, seconds):
+    clock, found = [0.0], pace.Pace()
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: clock[0])
+    for k in range(200):
+        with found.measured("a" * 1000):
+            clock[0] += seconds if k else seconds + pace.STARTING
+    assert found.seconds(["b" * 1000] * 10) == pytest.approx(10 * seconds, rel=0.3)
 
 
 def test_functions_of_kernels_are_not_for_python():

@@ -29,8 +29,8 @@ def weights_of(layer):
 
 def again(layer, inputs, training):
     """A call that draws what the first one did."""
-    if hasattr(layer, "_drawn"):
-        layer._own_seed, layer._drawn = 5, 0
+    if hasattr(layer, "seed_generator"):
+        layer.seed_generator = gpubp.random.SeedGenerator(5)
     return layer(inputs, training=training) if training else layer(inputs)
 
 

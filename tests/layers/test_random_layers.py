@@ -15,7 +15,7 @@ N, M = 1000, 400  # rows and columns, on which statistics are taken
 
 def drawn(layer, x, executor=None):
     """The layer's output in training for its first draw."""
-    layer._own_seed, layer._drawn = 11, 0
+    layer.seed_generator = gpubp.random.SeedGenerator(11)
     call = lambda x: layer(x, training=True)  # noqa: E731
     return call(x) if executor is None else gpubp.compile(call, executor)(x)
 
@@ -79,7 +79,7 @@ def test_gaussian_dropout_multiplies_and_gaussian_noise_adds():
 def test_each_call_draws_anew_and_a_seed_repeats_all(name):
     x = np.ones((20, 8))
     first, second = RANDOM[name](), RANDOM[name]()
-    first._own_seed = second._own_seed = 4
+    first.seed_generator, second.seed_generator = (gpubp.random.SeedGenerator(4) for _ in range(2))
     one, two = first(x, training=True), first(x, training=True)
     assert not np.array_equal(one, two)
     np.testing.assert_array_equal(second(x, training=True), one)
@@ -112,6 +112,27 @@ def test_two_dropouts_of_a_model_drop_differently(run_eagerly, shared):
     second = first if shared else layers.Dropout(0.5)
     found = squares(layers.subtract([first(x), second(x)]), x, run_eagerly=run_eagerly)
     assert found == pytest.approx(2, abs=0.05)
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_what_draws_in_prediction_draws_anew_for_each_batch_and_each_call(run_eagerly):
+    x = gpubp.Input((50,))
+    model, ones = gpubp.Model(x, layers.Dropout(0.5)(x, training=True)), np.ones((20, 50), np.float32)
+    model.compile("sgd", "mse", run_eagerly=run_eagerly)
+
+    def seen():
+        model.seed, model._reading = 5, (-1, 0)
+        calls = [lambda: model.predict(ones, batch_size=10, verbose=0), lambda: model.predict_on_batch(ones)]
+        found = np.concatenate([calls[k > 1]() for k in range(5)]).reshape(-1, 10, 50)
+        return found, [model.evaluate(ones, 0 * ones, batch_size=10, verbose=0) for _ in range(2)]
+
+    found, (first, second) = seen()
+    assert len(np.unique(found, axis=0)) == 10
+    assert found.mean() == pytest.approx(1, abs=0.1)
+    assert first != second
+    again, losses = seen()
+    np.testing.assert_array_equal(again, found)
+    assert losses == [first, second]
 
 
 def test_the_same_seed_draws_the_same_in_a_model_and_the_next_step_something_else():

@@ -4,7 +4,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 
-from gpubp import Input, Model, Sequential, layers, ops
+from gpubp import Input, Model, Sequential, layers, models, ops
 from gpubp.optimizers import SGD
 from tests.models.oracle import X2, Y2, X, Y, assert_trains_like, descended, fit, flat, float64  # noqa: F401 - a fixture
 
@@ -75,6 +75,25 @@ def test_operators_ops_and_indexing_on_inputs():
     np.testing.assert_allclose(model.predict(X, verbose=0), forward(model.get_weights(), X))
     np.testing.assert_allclose(model(X), forward(model.get_weights(), X))
     assert_trains_like(model, lambda w, x, y: mse(y, forward(w, x)), X, targets, [X, targets])
+
+
+OF_THE_ROWS = {  # ops that need the number of rows, with what NumPy makes of them
+    "sorted": (lambda x: ops.sort(x), lambda x: np.sort(x)),
+    "sorted over the rows": (lambda x: ops.sort(x, axis=0), lambda x: np.sort(x, axis=0)),
+    "in a shape": (lambda x: ops.reshape(x, (ops.shape(x)[0], 2, -1)), lambda x: x.reshape(-1, 2, 2)),
+    "in a value": (lambda x: x * ops.shape(x)[0], lambda x: x * len(x)),
+}
+
+
+@pytest.mark.parametrize("case", OF_THE_ROWS)
+def test_what_needs_the_number_of_rows_may_stand_between_layers(case, tmp_path):
+    drawn, wanted = OF_THE_ROWS[case]
+    x = Input((4,))
+    model = Model(x, layers.Rescaling(2.0)(drawn(layers.Rescaling(0.5)(x))))
+    model.save(tmp_path / "model.safetensors")
+    for again in (model, models.load_model(tmp_path / "model.safetensors")):
+        np.testing.assert_allclose(again.predict(X, verbose=0), 2 * wanted(X / 2))
+        np.testing.assert_allclose(again(X), 2 * wanted(X / 2))
 
 
 def test_sub_models_nested_twice_and_shared():

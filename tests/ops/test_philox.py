@@ -167,7 +167,20 @@ class TestKeepMask:
             philox.keep_mask(1, 0, 0, 2, 2, rate)
 
 
+def filled(fill, seed, stream, step, rows, columns, dtype, first_row=0):
+    out = np.full((rows, columns), np.nan, dtype)
+    fill(out, seed, stream, step, first_row)
+    return out
+
+
 class TestUniform:
+    @relaxed
+    @given(seeds, streams, steps, st.integers(0, 5), st.integers(0, 12), first_rows)
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_versions_agree(self, dtype, seed, stream, step, rows, columns, first_row):
+        where = seed, stream, step, rows, columns, dtype, first_row
+        assert (filled(kernel.uniform, *where) == philox.uniform(*where)).all()
+
     @given(seeds, streams, steps, first_rows, st.integers(0, 30))
     def test_documented_layout(self, seed, stream, step, row, column):
         w = documented_words(seed, 1, stream, step, row, column // 2)[column % 2 * 2 :]
@@ -202,12 +215,6 @@ class TestUniform:
             draw(1, 0, 0, 2, 2, dtype)
 
 
-def kernel_normal(seed, stream, step, rows, columns, dtype, first_row=0):
-    out = np.full((rows, columns), np.nan, dtype)
-    kernel.normal(out, seed, stream, step, first_row)
-    return out
-
-
 class TestNormal:
     @relaxed
     @given(seeds, streams, steps, st.integers(0, 5), st.integers(0, 12), first_rows)
@@ -215,7 +222,7 @@ class TestNormal:
     def test_versions_agree(self, dtype, seed, stream, step, rows, columns, first_row):
         """To a few units in the last place: logarithms, sines and cosines are those of different libraries."""
         expected = philox.normal(seed, stream, step, rows, columns, dtype, first_row)
-        found = kernel_normal(seed, stream, step, rows, columns, dtype, first_row)
+        found = filled(kernel.normal, seed, stream, step, rows, columns, dtype, first_row)
         np.testing.assert_allclose(found, expected, rtol=8 * np.finfo(dtype).eps, atol=8 * np.finfo(dtype).eps)
 
     @pytest.mark.parametrize("dtype", ["float32", "float64"])

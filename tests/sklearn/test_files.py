@@ -161,6 +161,20 @@ def test_what_has_been_trained_on_a_gpu_goes_to_the_cpu_and_back(gpu, path):  # 
     np.testing.assert_allclose(once_more.loss_curve_, estimator.loss_curve_, rtol=1e-4)
 
 
+def test_a_device_that_is_not_there_becomes_the_current_one(path, caplog):
+    x, y = diabetes()
+    estimator = MLPRegressor(**SMALL, device="cpu").fit(x, y)
+    estimator.save(path)
+    assert (load(path).device, caplog.messages) == ("cpu", [])
+    estimator.set_params(device="cuda:9").save(path)
+    with pytest.raises(RuntimeError, match=r"'cuda:9' is not there.*this estimator follows after set_params\(device=N"):
+        estimator.predict(x)
+    again = load(path)
+    (line,) = caplog.messages
+    assert line.startswith("device='cuda:9' of what is loaded becomes None, the current device: device 'cuda:9' is not")
+    np.testing.assert_array_equal(again.predict(x), estimator.set_params(device=None).predict(x))
+
+
 def test_what_can_not_be_saved_says_so(path):
     x, y = diabetes()
     with pytest.raises(NotFittedError):

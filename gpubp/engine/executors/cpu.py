@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from gpubp.ops.philox import SORT_LIMIT
 BEGINNING = 200_000  # nanoseconds that it takes, roughly, to have threads begin: others are not worth it
 MANY = 1 << 40  # steps: more than any run has
 MEETING = Written((), "meeting.meeting", options=2)
+TILES = {"float32": layout.STILES, "float64": layout.DTILES}  # where the context says what multiplies by tiles
 SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 RUN = """
 from gpubp.kernels.cpu.interpreter import run
@@ -116,14 +118,13 @@ class CPU:
         self.tables: dict[tuple, Table] = {}
         self.context = np.zeros(layout.SEGMENTS + 2 * len(self.segments), np.int64)
         self.context[layout.SGEMM], self.context[layout.DGEMM] = blas.address("sgemm"), blas.address("dgemm")
-        for dtype, position in {"float32": layout.STILES, "float64": layout.DTILES}.items():
-            if processor.WIDE_VECTORS and any(i.outputs[0].dtype == dtype for i in products.of(program)):
-                self.context[position] = compile.address(generate.tiles(dtype))
+        multiplied = {i.outputs[0].dtype.name for i in products.of(program)} if processor.WIDE_VECTORS else set()
+        self.tiles = {place: generate.tiles(dtype) for dtype, place in TILES.items() if dtype in multiplied}
         self._set_context(program.layout.sizes)
         self.spare = device.alloc(64)
         self.context[self._position(SPARE)] = self.spare.ctypes.data
         self.meeting = device.alloc(8 * layout.MEETING_WORDS).view(np.int64)
-        self._run = SIGNATURE(compile.address(RUN))
+        self._run: Any = None  # the loop, from the first table on
         self._small = products.largest(program) <= products.SINGLE
 
     def run(self, rows: int, steps: int, parts: tuple[str, ...] | None = None) -> int:
@@ -268,7 +269,7 @@ class CPU:
         instructions = [(part, i) for part in chosen for i in part.code]
         lowered = [divisible(products.suited(lower(i, part.places, rows))) for part, i in instructions]
         texts = [_source(i, one.kernel) for (_, i), one in zip(instructions, lowered, strict=True)]
-        compile.announce(texts)
+        self._compile(texts)
         before = [part.name for part in takewhile(lambda part: part.name != self.program.guard, self.program.parts)]
         divisions = [division(one, threads) for one in lowered]
         made = list(zip(range(len(lowered)), lowered, texts, divisions, strict=True))
@@ -287,6 +288,15 @@ class CPU:
             divisible=sum(d.nanoseconds for d in divisions if d),
             blas=any(map(products.by_threads, every)),
         )
+
+    def _compile(self, texts: list[str]):
+        """Compiles what a table of these kernels runs: them, the loop, and what multiplies by tiles."""
+        compile.announce([RUN, *self.tiles.values(), *texts])
+        self._run = SIGNATURE(compile.address(RUN))
+        for position, text in self.tiles.items():
+            self.context[position] = compile.address(text)
+        for text in texts:
+            compile.address(text)
 
     def _lone(self, made) -> Task:
         """What a thread does that is alone: all shares, one after the other."""

@@ -184,6 +184,7 @@ def _random(one: Lowered) -> tuple[float, dict[str, _Cut]]:
 _RULES = {
     "random.random_keep": _random,
     "random.random_normal": _random,
+    "random.random_uniform": _random,
     Loop: _region,
     "gemm.gemm": _product,
     "gemm.gemm_bias": _product,
