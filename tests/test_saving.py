@@ -373,12 +373,35 @@ def test_an_interrupted_write_leaves_the_old_file_alone(path, monkeypatch, stopp
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError):
+def test_a_folder_that_is_not_there_and_one_in_place_of_a_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no/model\.safetensors'"):
         small().save(tmp_path / "no" / "model.safetensors")
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        small().save(tmp_path)
     for absent in (tmp_path / "absent", tmp_path):
         with pytest.raises(OSError, match=str(absent)):
             load_model(absent)
+
+
+def test_a_link_stays_one(path):
+    target = path.with_name("target")
+    path.symlink_to(target)
+    for _ in range(2):  # nothing there yet, and a file
+        small().save(path)
+        assert path.is_symlink()
+        assert load_model(target).count_params() == 9
+        assert sorted(path.parent.iterdir()) == sorted([path, target])
+
+
+def test_a_pipe_is_written_to_and_stays_there(path):
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    small().save(path)
+    written = os.read(reader, 1 << 16)
+    os.close(reader)
+    assert path.is_fifo()
+    path.with_name("file").write_bytes(written)
+    assert load_model(path.with_name("file")).count_params() == 9
 
 
 def test_the_file_has_the_rights_of_files_of_the_user(path):
