@@ -192,7 +192,8 @@ def _first(extreme, x, axis, keepdims):
 def logsumexp(x, axis=None, keepdims=False):
     """log(sum(exp(x))) over the axes (default: all), the largest element taken out first: nothing overflows."""
     x = value(x)
-    y = log_of_sum(*shifted_exp(x, axis))
+    _, total, top = shifted_exp(x, axis)
+    y = log(total) + top
     return y if keepdims else reshape(y, without(dims(x), normal_axes(axis, len(dims(x)))))
 
 
@@ -202,11 +203,6 @@ def shifted_exp(x, axis):
     top = where(isfinite(top), top, 0.0)
     e = exp(x - top)
     return e, sum(e, axis, keepdims=True), top
-
-
-def log_of_sum(e, total, top):
-    """The logarithm of a sum of exponentials from the parts of `shifted_exp`."""
-    return log(total) + top
 
 
 def sum_to(x, shape):

@@ -21,9 +21,9 @@ CLASSIFIER = """
     forward_backward:
       matmul add relu
       matmul
-      add reduce_max isfinite where subtract exp reduce_sum check_index iota equal log add where
-        reduce_sum subtract reduce_sum check_finite cast cast broadcast_to negative broadcast_to where
-        divide broadcast_to multiply add reduce_sum
+      add reduce_max isfinite where subtract exp reduce_sum check_index iota equal where reduce_sum log
+        subtract add reduce_sum check_finite cast cast broadcast_to negative divide broadcast_to where
+        broadcast_to multiply add reduce_sum
       matmul
       matmul
       greater where reduce_sum

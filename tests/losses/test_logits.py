@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit, softmax
+from scipy.special import expit, log_softmax, softmax
 from sklearn import metrics as sk
 
 import gpubp
@@ -44,6 +44,17 @@ def test_extreme_logits_neither_overflow_nor_lose_the_gradient():
     )
     assert float(value) == pytest.approx((1600 + np.log(2)) / 3)
     np.testing.assert_allclose(gradient.ravel(), [1 / 3, -1 / 3, -1 / 6])
+
+
+@pytest.mark.parametrize("loss", [losses.SparseCategoricalCrossentropy, losses.CategoricalCrossentropy])
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+def test_what_the_logits_have_in_common_does_not_round_the_loss_away(loss, executor):
+    z = np.array([[0, -1, 2], [0, -20, -30]], np.float32) + np.float32(1e5)
+    y = np.array([2, 0]) if loss is losses.SparseCategoricalCrossentropy else np.eye(3)[[2, 0]]
+    wanted = -log_softmax(z.astype(np.float64), 1)[[0, 1], [2, 0]]
+    values = loss(from_logits=True, reduction=None)
+    found = gpubp.compile(lambda z: values(y, z), executor)(z)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
