@@ -83,6 +83,14 @@ class Graph:
         """An array that the function uses but does not get as an argument: an input, so that it is never stale."""
         return self._once(("array", id(array)), array.shape, array.dtype, array=array)
 
+    def refuse_weights(self, layer: str):
+        """Raises ValueError in a model's program, where weights would be made too late to be the model's."""
+        if self._store is not None:
+            raise ValueError(
+                f"{users_line()}: the layer {layer!r} makes weights in a call of a model that is built already, which "
+                "would neither train nor keep them: make layers in __init__ and weights in build"
+            )
+
     def knows(self, name: str) -> bool:
         """Whether its program has a scalar of this name."""
         return name in self._scalars

@@ -254,8 +254,11 @@ class Layer:
             name: unique in the layer, by which files and optimizers know it. Default "variable", numbered.
 
         Raises:
-            ValueError: if the layer has a weight of that name already, or the shape has unknown dimensions.
+            ValueError: if the layer has a weight of that name already, the shape has unknown dimensions, or a model
+                that is built calls the layer.
         """
+        if RECORDING.get() is not None:
+            RECORDING.get().refuse_weights(self.name)
         name = name or free_name("variable", [v.name.partition("/")[2] for v in self._own])
         if any(v.name == f"{self.name}/{name}" for v in self._own):
             raise ValueError(f"the layer {self.name!r} has a weight {name!r} already; give this one another name")

@@ -180,6 +180,34 @@ def test_numpy_functions_on_a_variable_in_call_are_refused():
         Frozen()(Input((4,)))
 
 
+class MadeInCall(layers.Layer):
+    def call(self, x):
+        return layers.Dense(3)(x)
+
+
+class WeighedInCall(layers.Layer):
+    def call(self, x):
+        return x * self.add_weight((4,), "ones", name="w")
+
+
+class BuiltInTraining(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(4)
+
+    def call(self, x, training=False):
+        return self.inner(x) if training else x
+
+
+@pytest.mark.parametrize("layer", [MadeInCall, WeighedInCall, BuiltInTraining])
+def test_weights_that_are_made_in_call_are_refused(layer):
+    """They would be others in each program, and none of them would learn."""
+    model = Sequential([Input((4,)), layer(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"test_subclassed\.py:\d+: the layer .* make layers in __init__"):
+        fit(model, X, Y)
+
+
 class Penalty(layers.Layer):
     def build(self, input_shape):
         self.w = self.add_weight((input_shape[-1],), "ones", name="w")
