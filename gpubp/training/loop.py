@@ -31,6 +31,7 @@ class Runner:
         self.program, self.tallies = made.program, made.tallies
         self.executor, self.batch_size, self.steps = executor, batch_size, 1
         self.outputs, self.structure, self.accumulated = made.outputs, made.structure, made.accumulated
+        self.strangers = made.strangers
         self.accumulate = accumulate
         memory, self.device = executor.memory, executor.memory.device
         rows = self.program.layout.rows
@@ -55,6 +56,11 @@ class Runner:
     def bind(self, arrays: dict):
         """Tells the executor the caller's arrays, by segment."""
         self.executor.memory.bind(**arrays)
+
+    def look_up(self):
+        """Takes the values that variables of others have now."""
+        for place, variable in self.strangers:
+            self.executor.memory.write(place, variable.numpy())
 
     def reset(self):
         """Sets the sums to 0."""
@@ -106,6 +112,7 @@ class Runner:
 
         `where` names a step in an error, from the steps of this call before it.
         """
+        self.look_up()
         start = time.perf_counter()
         try:
             self.executor.run(rows, steps, parts)

@@ -16,10 +16,12 @@ from gpubp.engine.plan import DATA, GRADS, SCALARS, SUMS, Layout, Operand, Part,
 from gpubp.engine.program import Program
 from gpubp.engine.store import Store
 from gpubp.engine.trace import Graph, Symbol
+from gpubp.engine.variables import Variable
 from gpubp.losses.base import quotient
 from gpubp.metrics.base import ratio
 from gpubp.ops.registry import dims, graph_of, value
 from gpubp.ops.shapes import B, size
+from gpubp.training.frozen import warn_of_strangers
 from gpubp.training.update import loss_scale, update_part
 
 
@@ -86,6 +88,7 @@ class ModelProgram:
     outputs: list[Operand] = field(default_factory=list)
     structure: Any = None  # of the predictions: nested lists and dicts
     accumulated: list[Operand] = field(default_factory=list)  # what batches add to until an update
+    strangers: list[tuple[Operand, Variable]] = field(default_factory=list)  # read, but not the model's, and where
 
     @property
     def names(self) -> dict[str, Operand]:
@@ -111,9 +114,11 @@ class Builder:
         self.tallies: list[Tally] = []
         # What layers assign to variables waits beside them, until the loss is known to be finite: (variable, there).
         self.aside: list[tuple[Operand, Operand]] = []
+        self.graphs: list[Graph] = []
 
     def graph(self) -> Graph:
-        return Graph(self.scalars, self.store)
+        self.graphs.append(Graph(self.scalars, self.store))
+        return self.graphs[-1]
 
     def plan(self, name, assigned, unread=()) -> Part:
         return plan(name, assigned, self.layout, not self.model.run_eagerly, unread)
@@ -144,7 +149,12 @@ class Builder:
         first = refreshed("halves", self.layout)
         if first.code:
             program.parts, program.first = [first, *parts], first.name
-        return ModelProgram(program, self.tallies)
+        return ModelProgram(program, self.tallies, strangers=self._strangers(parts))
+
+    def _strangers(self, parts) -> list[tuple[Operand, Variable]]:
+        """Where parts find the variables that are not in the store."""
+        wanted = [(v, symbol) for graph in self.graphs for v, symbol in graph.strangers.items()]
+        return [(part.places[symbol], v) for part in parts for v, symbol in wanted if symbol in part.places]
 
 
 def _mean(sums):
@@ -160,6 +170,8 @@ class Measured:
         self.each: dict[str, dict] = {}  # numerator and divisor of each output's loss
         with graph.recording():
             outputs = build.model.compute(batch.inputs, training)
+            if training:
+                warn_of_strangers(build.model, graph.strangers)
             goals = build.model.goals()
             total, divisor = self._losses(goals, outputs, batch)
             # Only training stops at a loss that is not finite: what reads reports it.
