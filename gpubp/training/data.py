@@ -211,6 +211,7 @@ class Stream:
         length: of an epoch, in batches; None if it is known only at its end.
         random_access: whether batches can be had in any order, and again.
         begin, end: called around each epoch.
+        size: batches to choose from, where they can be had in any order; as many as `length`, or more.
     """
 
     batches: Callable[[np.ndarray | None], Iterator]
@@ -218,6 +219,7 @@ class Stream:
     random_access: bool
     begin: Callable[[], Any] = lambda: None
     end: Callable[[], Any] = lambda: None
+    size: int = 0
 
 
 def as_stream(x, steps: int | None) -> Stream | None:
@@ -232,9 +234,10 @@ def as_stream(x, steps: int | None) -> Stream | None:
     if hasattr(x, "tocsr") or hasattr(x, "__dlpack__") or hasattr(x, "__cuda_array_interface__"):
         return None
     if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
-        n = len(x) if steps is None else min(steps, len(x))
+        size = len(x)
+        n = size if steps is None else min(steps, size)
         around = (getattr(x, f"on_epoch_{when}", lambda: None) for when in ("begin", "end"))
-        return Stream(lambda order: (x[int(k)] for k in (range(n) if order is None else order[:n])), n, True, *around)
+        return Stream(lambda order: (x[int(k)] for k in (range(n) if order is None else order)), n, True, *around, size)
     if hasattr(x, "__next__"):
         return Stream(lambda order: _first(x, steps), steps, False)
     if hasattr(x, "__iter__"):

@@ -81,9 +81,9 @@ class StreamTraining(loop.Training):
         if self.stream.random_access:
             from gpubp.ops.philox import permutation
 
-            n = self.stream.length or 0
+            n = self.stream.size
             order = permutation(n, self.model.seed, position.start) if self.shuffle else np.arange(n)
-            order = order[position.batch :]
+            order = order[position.batch : self.stream.length]
         return self.stream.batches(order)
 
     def _step(self, batch, position: Position):
