@@ -190,6 +190,7 @@ class Model(Trainer):
         self.seed = self.seed or next_seed() or 1
         try:
             self.output_tree = sketch.recorded(lambda *xs: self.compute(list(xs), False), tuple(sources))
+            sketch.check_outputs(self, self.output_tree)
         except Exception:
             self._input_structure = None
             raise

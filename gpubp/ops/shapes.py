@@ -70,6 +70,12 @@ def public(shape: Shape) -> tuple[int | None, ...]:
     return tuple(d if isinstance(d, int) else None for d in shape)
 
 
+def told(*shapes: Shape) -> list[Shape]:
+    """The shapes as users see them; those that differ in the number of rows alone with that, as B."""
+    seen = [public(s) for s in shapes]
+    return seen if len(set(seen)) == len(set(shapes)) else list(shapes)
+
+
 def size(shape: Shape):
     """The number of elements."""
     return prod(shape)
@@ -81,7 +87,7 @@ def broadcast(*shapes: Shape) -> Shape:
     for column in zip_longest(*(s[::-1] for s in shapes), fillvalue=1):
         wide = {d for d in column if d != 1}
         if len(wide) > 1:
-            raise ValueError(f"shapes {' and '.join(map(str, map(public, shapes)))} do not broadcast")
+            raise ValueError(f"shapes {' and '.join(map(str, told(*shapes)))} do not broadcast")
         out.append(wide.pop() if wide else 1)
     return tuple(out[::-1])
 

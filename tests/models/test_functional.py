@@ -199,7 +199,7 @@ def test_the_order_of_weights_is_that_of_the_layers_and_setting_them_is_all_or_n
     shapes = [(4, 3), (3,), (3,), (3,), (3,), (3,), (3, 1), (1,)]
     assert [w.shape for w in model.get_weights()] == shapes
     new = [np.full(s, float(k)) for k, s in enumerate(shapes)]
-    model.set_weights(new)
+    model.set_weights(w for w in new)
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), new, strict=True))
     for wrong in (new[:-1], [*new[:-1], np.zeros(2)], [*(w + 1 for w in new[:-1]), np.array(["a"])]):
         with pytest.raises(ValueError):  # noqa: PT011 - two of ours, one of NumPy's

@@ -180,6 +180,33 @@ def test_numpy_functions_on_a_variable_in_call_are_refused():
         Frozen()(Input((4,)))
 
 
+@pytest.mark.parametrize("base", [layers.Layer, Model])
+@pytest.mark.parametrize("returned", [None, 5, [], {"a": None}])
+def test_a_call_that_returns_no_arrays_is_named(base, returned):
+    class Forgetful(base):
+        def call(self, x):
+            return returned
+
+    forgetful = Forgetful(name="forgetful")
+    with pytest.raises(TypeError, match=r"call of 'forgetful' returns .*it is to return what"):
+        forgetful.predict(X) if base is Model else forgetful(Input((4,)))
+
+
+@pytest.mark.parametrize("base", [layers.Layer, Model])
+def test_an_init_without_that_of_its_base_is_named(base):
+    class Hasty(base):
+        def __init__(self):
+            self.units = 3
+
+        def call(self, x):
+            return x
+
+    with pytest.raises(TypeError, match=r"the __init__ of Hasty has to call super\(\).__init__\(\) first"):
+        Hasty().compile("sgd", "mse") if base is Model else Sequential([Input((4,)), Hasty()])
+    with pytest.raises(TypeError, match="__init__ of Hasty"):
+        Hasty()(X)
+
+
 class MadeInCall(layers.Layer):
     def call(self, x):
         return layers.Dense(3)(x)

@@ -286,6 +286,9 @@ def test_activations_are_found_by_name_and_named():
     assert activations.name_of(ops.exp) == "exponential"
     with pytest.raises(ValueError, match="did you mean 'gelu'"):
         activations.get("gelo")
+    for wrong in (3, ["relu"]):
+        with pytest.raises(ValueError, match=r"unknown activation .*known are celu"):
+            activations.get(wrong)
     with pytest.raises(ValueError, match="no name"):
         activations.name_of(lambda x: x)
 
