@@ -183,7 +183,7 @@ def _described_objective(given: dict) -> dict:
     """The losses and metrics as `compile` got them."""
     return {
         "loss": _each(lambda x: describe_measure("loss", x), given["loss"]),
-        "loss_weights": given["loss_weights"],
+        "loss_weights": _each(float, given["loss_weights"]),
         "metrics": _each(lambda x: describe_measure("metric", x), given["metrics"]),
         "weighted_metrics": _each(lambda x: describe_measure("metric", x), given["weighted_metrics"]),
     }

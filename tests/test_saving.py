@@ -154,6 +154,14 @@ class Scalar(Layer):
         return inputs * ops.cast(self.one, inputs.dtype)
 
 
+def test_numbers_of_numpy_may_weigh_losses(path):
+    x = Input((2,))
+    model = gpubp.Model(x, [Dense(1)(x), Dense(1)(x)])
+    model.compile("sgd", "mse", loss_weights=[np.float32(0.5), np.int64(2)])
+    model.save(path)
+    assert load_model(path).compiled_with["loss_weights"] == [0.5, 2]
+
+
 def test_shapes_and_dtypes_stay(path):
     model = small(Scalar(name="s"))
     model.save(path)

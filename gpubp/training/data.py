@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,10 @@ class Rows:
 
         Raises ValueError if the share is not between 0 and 1 or leaves one side without rows.
         """
+        if isinstance(share, bool) or not isinstance(share, Real) or not 0 < share < 1:
+            raise ValueError(f"validation_split must be a number between 0 and 1; it is {share!r}")
         held = int(len(self) * (1 - share))
-        if not 0 < share < 1 or held in (0, len(self)):
+        if held in (0, len(self)):
             raise ValueError(f"validation_split={share} of {len(self)} rows leaves one side empty")
         return self[:held], self[held:]
 
@@ -103,7 +106,8 @@ def checked(name: str, given, shape: tuple | None = None):
     if array.dtype.kind not in NUMBERS:
         raise TypeError(f"{name} must hold numbers; its dtype is {array.dtype}")
     if array.ndim == 0 or 0 in array.shape:
-        raise ValueError(f"{name} must have rows; its shape is {array.shape}")
+        what = "numbers in its rows" if array.shape[:1] > (0,) else "rows"
+        raise ValueError(f"{name} must have {what}; its shape is {array.shape}")
     if shape is not None and array.shape[1:] != shape and not (shape == (1,) and array.ndim == 1):
         wanted = ", ".join(["rows", *map(str, shape)])
         raise ValueError(f"{name} must have shape ({wanted}); its shape is {array.shape}")

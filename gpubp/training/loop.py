@@ -11,6 +11,7 @@ from gpubp.engine import trees
 from gpubp.engine.diagnose import NonFiniteError, failure
 from gpubp.engine.executors.memory import Stopped
 from gpubp.engine.plan import SUMS
+from gpubp.metrics.base import plain
 from gpubp.training.feeds import Feed, feed
 from gpubp.training.watchers import Batches, Watchers
 
@@ -85,8 +86,8 @@ class Runner:
 
     def means(self) -> dict[str, float]:
         """The loss and the metrics since `reset`."""
-        read = self.device.download
-        return {t.name: t.compute({key: read(x) for key, x in self._totals[t.name].items()}) for t in self.tallies}
+        read, totals = self.device.download, self._totals
+        return {t.name: plain(t.compute({key: read(x) for key, x in totals[t.name].items()})) for t in self.tallies}
 
     def calls(self, done: int, batches: int, tail: int, longest: int) -> tuple[int, int, tuple[str, ...]]:
         """The next compiled call after `done` batches: rows of a batch, steps, and the parts that run.
@@ -280,7 +281,7 @@ class ArrayTraining(Training):
     def _order(self, position: Position) -> np.ndarray:
         n = len(self.rows)
         if callable(self.shuffle):
-            return np.ascontiguousarray(self.shuffle(n), np.int64)
+            return _checked_order(np.asarray(self.shuffle(n)), n)
         return self.runner.executor.order(n, self.model.seed, position.start) if self.shuffle else np.arange(n)
 
     def means(self):
@@ -306,6 +307,16 @@ class ArrayTraining(Training):
             self.position.sums = runner.sums()
             self.watchers("on_train_batch_end", done - 1, logs=logs)
         self.watchers("on_progress", rows, logs=logs)
+
+
+def _checked_order(order: np.ndarray, n: int) -> np.ndarray:
+    """What a function gives as the order of n rows. Raises ValueError unless these are n ints in 0..n-1."""
+    if order.dtype.kind not in "iu" or order.shape != (n,) or not ((order >= 0) & (order < n)).all():
+        raise ValueError(
+            f"shuffle must give the order of {n} rows, as many ints in 0..{n - 1}; it gave {order.dtype} of shape "
+            f"{order.shape}"
+        )
+    return np.ascontiguousarray(order, np.int64)
 
 
 def read_all(runner: Runner, fed: Feed, n: int, what: str, hooks=None) -> None:

@@ -1,6 +1,8 @@
 """What training looks at: the loss and the metrics of each of a model's outputs."""
 
 from dataclasses import dataclass, field
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 from gpubp import losses, metrics
@@ -89,8 +91,8 @@ def _leaves(given) -> list:
 
 
 def _number(weight) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        raise ValueError(f"loss_weights are numbers; this is {weight!r} (metrics are passed as metrics=...)")
+    if isinstance(weight, bool) or not isinstance(weight, Real) or not isfinite(weight):
+        raise ValueError(f"loss_weights are finite numbers; this is {weight!r} (metrics are passed as metrics=...)")
     return float(weight)
 
 

@@ -374,6 +374,22 @@ def test_a_custom_loss_and_metric_train_at_once():
     assert losses["loss"] == pytest.approx(losses["pseudo_huber"])
 
 
+def test_results_of_metrics_are_floats_where_they_have_no_axes(data):
+    class Sums(gpubp.Metric):
+        def sums(self, y_true, y_pred, sample_weight=None):
+            return {"all": gpubp.ops.sum(y_pred), "each": gpubp.ops.sum(y_pred, axis=0)}
+
+        def compute(self, sums):
+            return sums[self.name]
+
+    model = classifier()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=[Sums("all"), Sums("each")])
+    history = model.fit(*data, verbose=0).history
+    assert type(history["all"][0]) is float
+    assert history["all"] == pytest.approx([50])
+    assert history["each"][0].shape == (3,)
+
+
 def test_a_learning_rate_schedule_is_a_function_of_the_step(data):
     """rate(0) = 0.1, then 0: only the first step changes anything."""
     x, y = data[0][:32], data[1][:32]

@@ -233,8 +233,8 @@ REFUSED = {
     "weights beside a stream": (lambda m: m.fit(Iterable(), sample_weight=LABELS), "sample_weight can't be given"),
     "a split of a stream": (lambda m: m.fit(Iterable(), validation_split=0.5), "validation_split can't be given"),
     "no batches": (lambda m: m.fit(iter([])), "no batches"),
-    "no batches to evaluate": (lambda m: m.evaluate(iter([])), "no batches to evaluate"),
-    "no batches to predict": (lambda m: m.predict(iter([])), "no batches to predict"),
+    "no batches to evaluate": (lambda m: m.evaluate(iter([])), "no batches .left. to evaluate"),
+    "no batches to predict": (lambda m: m.predict(iter([])), "no batches .left. to predict"),
     "validation data that are neither": (lambda m: m.fit(X, LABELS, validation_data=X), "validation_data is"),
 }
 
