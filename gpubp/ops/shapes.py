@@ -72,8 +72,8 @@ def public(shape: Shape) -> tuple[int | None, ...]:
 
 def told(*shapes: Shape) -> list[Shape]:
     """The shapes as users see them; those that differ in the number of rows alone with that, as B."""
-    seen = [public(s) for s in shapes]
-    return seen if len(set(seen)) == len(set(shapes)) else list(shapes)
+    seen = {public(s) for s in shapes}
+    return [public(s) for s in shapes] if len(seen) == len(set(shapes)) else list(shapes)
 
 
 def size(shape: Shape):

@@ -240,8 +240,10 @@ def as_stream(x, steps: int | None) -> Stream | None:
     if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
         size = len(x)
         n = size if steps is None else min(steps, size)
-        around = (getattr(x, f"on_epoch_{when}", lambda: None) for when in ("begin", "end"))
-        return Stream(lambda order: (x[int(k)] for k in (range(n) if order is None else order)), n, True, *around, size)
+        begin, end = (getattr(x, f"on_epoch_{when}", lambda: None) for when in ("begin", "end"))
+        return Stream(
+            lambda order: (x[int(k)] for k in (range(n) if order is None else order)), n, True, begin, end, size
+        )
     if hasattr(x, "__next__"):
         return Stream(lambda order: _first(x, steps), steps, False)
     if hasattr(x, "__iter__"):
