@@ -227,6 +227,15 @@ def test_equal_infinities_share_the_gradient_of_logaddexp():
     np.testing.assert_array_equal(gradients, [[0.5, 0.5, 0.5, 0.0], [0.5, 0.5, 0.5, 1.0]])
 
 
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+@pytest.mark.parametrize("exponent", [0, 0.0, np.zeros(3)])
+def test_a_power_of_exponent_zero_is_constant(exponent, executor):
+    slope = gpubp.grad(lambda a: ops.sum(a**exponent), executor=executor)
+    assert slope(np.array([0.0, 1.0, -2.0])).tolist() == [0, 0, 0]
+    twice = gpubp.grad(lambda a: ops.sum(gpubp.grad(lambda b: ops.sum(b**exponent))(a)), executor=executor)
+    assert twice(np.array([0.0, 1.0, -2.0])).tolist() == [0, 0, 0]
+
+
 def test_powers_of_zero_have_a_gradient():
     gradient = gpubp.grad(lambda p: ops.sum(ops.power(*p)))([np.array([0.0, 0.0]), np.array([2.0, 3.0])])
     np.testing.assert_array_equal(gradient, np.zeros((2, 2)))
