@@ -22,6 +22,7 @@ from gpubp.metrics.base import ratio
 from gpubp.ops.registry import dims, graph_of, value
 from gpubp.ops.shapes import B, size
 from gpubp.training.frozen import warn_of_strangers
+from gpubp.training.objective import naming
 from gpubp.training.update import loss_scale, update_part
 
 
@@ -188,7 +189,8 @@ class Measured:
         weighted = []
         for goal, (y, y_pred, weight) in zip(goals, batch.pairs(goals, outputs), strict=True):
             if goal.loss is not None:
-                numerator, n = self._over_rows(*goal.loss.terms(y, y_pred, weight))
+                with naming(goal, goals):
+                    numerator, n = self._over_rows(*goal.loss.terms(y, y_pred, weight))
                 self.each[goal.output] = {"total": numerator, "divisor": n}
                 weighted.append((numerator if goal.weight == 1 else numerator * goal.weight, n))
         one = len({n for _, n in weighted}) == 1
@@ -228,7 +230,9 @@ class Measured:
                 if metric.collect:  # measured on the host, when all predictions are there
                     continue
                 name = _free(f"{goal.output}_{metric.name}" if len(goals) > 1 else metric.name, names)
-                self._tally(name, metric.sums(y, y_pred, weight if weighted else None), metric.compute)
+                with naming(goal, goals):
+                    sums = metric.sums(y, y_pred, weight if weighted else None)
+                self._tally(name, sums, metric.compute)
 
     def _tally(self, name, sums, compute):
         with self.graph.within(""):
