@@ -128,6 +128,8 @@ class Builder:
         """Makes a tally of sums over the batch; what is to be assigned for it."""
         made = Tally(name, compute)
         for key, total in sums.items():
+            if not all(isinstance(d, int) for d in dims(total)):
+                raise ValueError(f"{name}: sums[{key!r}] has the shape {dims(total)}, which depends on the rows B")
             for places in (made.batch, made.total):
                 places[key] = self.layout.add(SUMS, dims(total), np.float64)
         self.tallies.append(made)
@@ -406,11 +408,21 @@ def prediction_program(model, store: Store, sources: Sources, batch_size: int) -
     with graph.recording():
         structure = model.compute(batch, training=False)
     symbols = trees.flatten(structure)
+    _require_rows(model, symbols)
     outputs = [Operand(f"output{k}", 0, x.dtype, x.dims) for k, x in enumerate(symbols)]
     moving |= {p.segment: size(p.shape[1:]) * p.dtype.itemsize for p in outputs}
     forward = build.plan("forward", list(zip(outputs, symbols, strict=True)))
     gather = [_gathered(build, sources, places, forward)] if places else []
     return replace(build.program([*gather, forward], moving), outputs=outputs, structure=structure)
+
+
+def _require_rows(model, outputs: list[Symbol]):
+    """Raises ValueError unless each output has a row for each row of a batch: there is room for no others."""
+    for name, x in zip(model.output_names, outputs, strict=True):
+        if x.dims[:1] != (B,) or not all(isinstance(d, int) for d in x.dims[1:]):
+            raise ValueError(
+                f"predict needs a row for each of the B rows of a batch; the output {name!r} has the shape {x.dims}"
+            )
 
 
 PROGRAMS: dict[str, Callable[..., ModelProgram]] = {

@@ -207,6 +207,52 @@ def test_an_init_without_that_of_its_base_is_named(base):
         Hasty()(X)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "shape"),
+    [
+        (lambda x: ops.concatenate([x, x], axis=0), r"\(2\*B, 4\)"),
+        (lambda x: ops.concatenate([x, x[:1]], axis=0), r"\(B\+1, 4\)"),
+        (lambda x: ops.sum(x, axis=0, keepdims=True), r"\(1, 4\)"),
+        (lambda x: ops.reshape(x, (-1,)), r"\(4\*B,\)"),
+        (ops.sum, r"\(\)"),
+        (lambda x: x @ ops.transpose(x), r"\(B, B\)"),
+    ],
+)
+def test_predictions_have_a_row_for_each_row(wrong, shape):
+    """There is no room for others: they would overwrite what lies behind."""
+
+    class Net(Model):
+        def call(self, x):
+            return [x, wrong(x)]
+
+    with pytest.raises(ValueError, match=f"predict needs a row for each of the B rows .* has the shape {shape}"):
+        Net().predict(X, verbose=0)
+
+
+@pytest.mark.parametrize("wrong", [lambda w: w[:1], lambda w: ops.concatenate([w, w]), ops.sum, lambda w: None])
+def test_a_constraint_that_changes_the_shape_is_refused(wrong):
+    model = Sequential([Input((4,)), layers.Dense(3, kernel_constraint=wrong, name="bound"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    before = flat(model)
+    with pytest.raises(ValueError, match=r"the constraint of 'bound/kernel' gives .* shape \(4, 3\)"):
+        fit(model, X, Y)
+    assert np.array_equal(flat(model), before)
+
+
+@pytest.mark.parametrize("value", [lambda x: x, lambda x: ops.sum(x, axis=0)])
+def test_call_can_not_assign_another_shape(value):
+    class Last(layers.Layer):
+        def build(self, input_shape):
+            self.last = self.add_weight((), trainable=False, name="last")
+
+        def call(self, x):
+            self.last.assign(value(x))
+            return x
+
+    with pytest.raises(ValueError, match=r"'last/last' has shape \(\); it can't be assigned shape"):
+        Last()(Input((4,)))
+
+
 class MadeInCall(layers.Layer):
     def call(self, x):
         return layers.Dense(3)(x)

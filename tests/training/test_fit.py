@@ -390,6 +390,29 @@ def test_results_of_metrics_are_floats_where_they_have_no_axes(data):
     assert history["each"][0].shape == (3,)
 
 
+def test_sums_of_a_metric_do_not_depend_on_the_rows(data):
+    class Each(gpubp.Metric):
+        def sums(self, y_true, y_pred, sample_weight=None):
+            return {"each": y_pred}
+
+    model = classifier()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=[Each()])
+    with pytest.raises(ValueError, match=r"each: sums\['each'\] has the shape \(B, 3\), which depends on the rows"):
+        model.fit(*data, verbose=0)
+
+
+def test_an_optimizer_gives_weights_and_slots_their_shapes(data):
+    class Widening(gpubp.Optimizer):
+        slots = ("total",)
+
+        def update_variable(self, parameter, gradient, rate, updates, slots):
+            return parameter, {"total": gpubp.ops.concatenate([gradient, gradient])}
+
+    model = classifier(optimizer=Widening(0.1))
+    with pytest.raises(ValueError, match=r"the update of 'hidden/kernel'.* gives .*it is to give an array of shape"):
+        model.fit(*data, verbose=0)
+
+
 def test_a_learning_rate_schedule_is_a_function_of_the_step(data):
     """rate(0) = 0.1, then 0: only the first step changes anything."""
     x, y = data[0][:32], data[1][:32]
