@@ -102,7 +102,7 @@ def checked(name: str, given, shape: tuple | None = None):
     Raises TypeError for other dtypes, and ValueError where there are no rows or the shape of a row is not `shape`.
     """
     there = current_device().adopt(given)
-    array = given.tocsr() if is_sparse(given) else frames.dense(name, given) if there is None else there
+    array = _csr(name, given) if is_sparse(given) else frames.dense(name, given) if there is None else there
     if array.dtype.kind not in NUMBERS:
         raise TypeError(f"{name} must hold numbers; its dtype is {array.dtype}")
     if array.ndim == 0 or 0 in array.shape:
@@ -114,6 +114,16 @@ def checked(name: str, given, shape: tuple | None = None):
     if shape == (1,) and array.ndim == 1:
         array = array.reshape(-1, 1)
     return _in_known_dtype(array)
+
+
+def _csr(name: str, given):
+    """As CSR. Raises ValueError if its indices lead outside of it, where kernels would follow them."""
+    array = given.tocsr()
+    try:
+        array.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"{name} is no valid sparse matrix: {error}") from None
+    return array
 
 
 def _in_known_dtype(array):

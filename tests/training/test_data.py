@@ -199,6 +199,14 @@ def classifier():
     return model
 
 
+def crooked(**parts):
+    """A sparse matrix with one wrong number in its middle."""
+    made = sp.csr_array(X)
+    for name, value in parts.items():
+        getattr(made, name)[9] = value
+    return made
+
+
 BAD = X.copy()
 BAD[7, 2] = np.nan
 FRAME = Frame({"age": X[:, 0], "city": np.array(["a"] * 20, object), "sex": np.array(["f"] * 20), "pay": X[:, 1]})
@@ -220,6 +228,9 @@ REFUSED = {
     "an axis too many": (X[:, :, None], LABELS, ValueError, r"\(rows, 4\).*\(20, 4, 1\)"),
     "other features": (X[:, :3], LABELS, ValueError, r"\(rows, 4\).*\(20, 3\)"),
     "other features, sparse": (sp.csr_matrix(X[:, :3]), LABELS, ValueError, r"\(rows, 4\).*\(20, 3\)"),
+    "indices out of range": (crooked(indices=4), LABELS, ValueError, "x is no valid sparse matrix"),
+    "negative indices": (crooked(indices=-1), LABELS, ValueError, "x is no valid sparse matrix"),
+    "rows that end before they begin": (crooked(indptr=-7), LABELS, ValueError, "x is no valid sparse matrix"),
     "fewer targets": (X, LABELS[:9], ValueError, "x has 20 rows and y has 9 rows"),
     "NaN": (BAD, LABELS, ValueError, "x holds values that are not finite.*row 7"),
     "infinity": (np.where(np.isnan(BAD), -np.inf, X), LABELS, ValueError, "x holds .*-inf"),
