@@ -154,6 +154,28 @@ class Scalar(Layer):
         return inputs * ops.cast(self.one, inputs.dtype)
 
 
+def test_numbers_of_numpy_are_numbers_wherever_they_are_given(path):
+    """So is the product of a shape, and a rate that was drawn or computed in float32."""
+    half, width = np.float32(0.5), np.prod((1, 2))
+    layers = [Dropout(half), Dense(width, kernel_regularizer=gpubp.regularizers.L2(half))]
+    optimizer = Adam(half, gradient_accumulation_steps=width, clipnorm=half)
+    loss = gpubp.losses.Huber(half)
+    for beginning in (
+        [Input((width,))],
+        [Input(width)],
+        [Dense(width, input_dim=width)],
+        [Activation("relu", input_shape=(width,))],
+    ):
+        model = gpubp.Sequential([*beginning, *layers])
+        assert model.output_shape == (None, 2)
+        model.compile(optimizer, loss)
+        model.fit(np.ones((3, 2)), np.ones((3, 2)), verbose=0)
+        model.save(path)
+        again = load_model(path)
+        assert again.layers[-2].rate == again.optimizer.learning_rate == again.loss.get_config()["delta"] == 0.5
+        layers = [Dropout(half), Dense(width)]
+
+
 def test_numbers_of_numpy_may_weigh_losses(path):
     x = Input((2,))
     model = gpubp.Model(x, [Dense(1)(x), Dense(1)(x)])

@@ -1,5 +1,6 @@
 """Shapes while recording: a dimension is an int or k*B + c, where B is the number of rows, known only at run time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import prod
@@ -96,10 +97,10 @@ def normal_axis(axis: int, rank: int) -> int:
     """`axis`, counted from the end if negative, as a number from 0. Raises ValueError out of range."""
     if not -rank <= axis < rank:
         raise ValueError(f"axis {axis} is out of range for an array of {rank} dimensions")
-    return axis % rank
+    return int(axis % rank)
 
 
 def normal_axes(axis, rank: int) -> tuple[int, ...]:
     """`axis` (None for all, an int or several) as a sorted tuple of distinct axes. Raises ValueError out of range."""
-    wanted = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
+    wanted = range(rank) if axis is None else axis if isinstance(axis, Iterable) else (axis,)
     return tuple(sorted({normal_axis(a, rank) for a in wanted}))
