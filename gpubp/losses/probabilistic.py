@@ -133,7 +133,8 @@ def smoothed(y_true, share, classes):
 def _binary_terms(y, y_pred, from_logits):
     z = y_pred if from_logits else logits_of(y_pred, "sigmoid")
     if z is not None:
-        return ops.softplus(z) - y * z
+        # softplus(z) - y z, from softplus(-|z|): what is left of two large numbers has none of its digits.
+        return ops.softplus(ops.where(ops.greater(z, 0.0), -z, z)) + (ops.relu(z) - y * z)
     p = ops.clip(y_pred, EPSILON, 1 - EPSILON)
     return -(y * ops.log(p) + (1.0 - y) * ops.log(1.0 - p))
 

@@ -50,8 +50,9 @@ EXCLUSIVE_OR = """
       matmul
       add sigmoid
       matmul
-      add sigmoid softplus multiply subtract reduce_sum check_finite cast cast broadcast_to negative
-        multiply multiply add reduce_sum
+      add greater negative where softplus relu multiply subtract add reduce_sum check_finite cast cast
+        broadcast_to negative multiply greater where add sigmoid multiply where where add negative add
+        reduce_sum
       matmul
       matmul
       subtract multiply multiply reduce_sum

@@ -6,7 +6,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn import metrics as sk
 
 import gpubp
-from gpubp import losses
+from gpubp import losses, ops
 from gpubp.layers import Activation, Dense, sketch
 
 RNG = np.random.default_rng(0)
@@ -55,6 +55,17 @@ def test_what_the_logits_have_in_common_does_not_round_the_loss_away(loss, execu
     values = loss(from_logits=True, reduction=None)
     found = gpubp.compile(lambda z: values(y, z), executor)(z)
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+def test_a_small_binary_crossentropy_of_large_logits_keeps_its_digits(executor):
+    z, y = np.array([[20.0], [-20.0], [15.0], [0.0], [80.0]], np.float32), np.array([[1.0], [0.0], [1.0], [1.0], [0.0]])
+    values = losses.BinaryCrossentropy(True, reduction=None)
+    slopes = gpubp.grad(lambda z: ops.sum(values(y, z)), executor=executor)(z)
+    exact = z.astype(np.float64)
+    wanted = np.log1p(np.exp(np.where(y == 1, -exact, exact)))
+    np.testing.assert_allclose(gpubp.compile(lambda z: values(y, z), executor)(z), wanted[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(slopes, np.where(y == 1, -expit(-exact), expit(exact)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
