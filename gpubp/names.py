@@ -10,9 +10,10 @@ LISTED = 20  # known names in an error
 
 def lookup(kind: str, name: str, known: Mapping[str, Any]):
     """What a name stands for. Raises ValueError that suggests the nearest known name."""
-    if name in known:
+    text = isinstance(name, str)  # callers pass on what users give them
+    if text and name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=1) if text else []
     names = sorted(known)
     listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
     hint = f"; did you mean {near[0]!r}?" if near else f"; known are {listed}" if known else "; none is known"

@@ -105,7 +105,7 @@ class OrthogonalRegularizer(Regularizer):
 
 
 def not_negative(name, number) -> float:
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < float("inf"):
+    if isinstance(number, bool) or not isinstance(number, int | float | np.number) or not 0 <= number < float("inf"):
         raise ValueError(f"{name} must be a number of at least 0; it is {number!r}")
     return float(number)
 

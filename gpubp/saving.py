@@ -99,7 +99,8 @@ def write(model: Model, path, overwrite: bool, beside: Mapping[str, np.ndarray] 
         raise FileExistsError(f"{path} is there already; overwrite=True replaces it")
     with model._gate.shared():
         model._require_built()
-        described = {"gpubp_format": FORMAT, "gpubp_model": json.dumps(_description(model)), **metadata}
+        text = json.dumps(_description(model), default=as_number)
+        described = {"gpubp_format": FORMAT, "gpubp_model": text, **metadata}
         contents = save(_arrays(model) | dict(beside or {}), described)
     replace_file(Path(path), contents)
 
@@ -183,7 +184,7 @@ def _described_objective(given: dict) -> dict:
     """The losses and metrics as `compile` got them."""
     return {
         "loss": _each(lambda x: describe_measure("loss", x), given["loss"]),
-        "loss_weights": given["loss_weights"],
+        "loss_weights": _each(float, given["loss_weights"]),
         "metrics": _each(lambda x: describe_measure("metric", x), given["metrics"]),
         "weighted_metrics": _each(lambda x: describe_measure("metric", x), given["weighted_metrics"]),
     }
@@ -223,10 +224,17 @@ def describe(kind: str, part: Any) -> dict:
         describe("layer", inner)
     try:
         config = part.get_config()
-        json.dumps(config, allow_nan=False)
+        json.dumps(config, allow_nan=False, default=as_number)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{kind} {name!r} can't be saved: {error}") from error
     return {"class_name": name, "config": config}
+
+
+def as_number(x) -> Any:
+    """A scalar or an array of NumPy's as JSON knows it. Raises TypeError for anything else."""
+    if isinstance(x, np.generic | np.ndarray):
+        return x.tolist()
+    raise TypeError(f"{type(x).__name__} is nothing that JSON knows")
 
 
 def load_model(path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Model:

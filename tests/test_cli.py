@@ -222,6 +222,8 @@ WRONG_USAGE = [
     (["train", "tiny.npz", "--verbose", "loud"], "verbose must be 0, 1, 2 or 'auto'"),
     (["train", "tiny.npz", "--model", "no/model"], "there is no folder no, where model is to be written"),
     (["train", "tiny.npz", "--curve", "no/c.png"], "there is no folder no, where c.png is to be written"),
+    (["train", "tiny.npz", "--model", "."], ". is a folder, where a file is to be written"),
+    (["train", "tiny.npz", "--curve", "c.xyz"], "a curve can't be drawn to c.xyz; the endings are"),
     (["train", "tiny.npz", "--device", "cuda:9"], "device 'cuda:9' is not there"),
     (["train", "tiny.npz", "--epochs", "0"], "'--epochs'"),
     (["train", "tiny.npz", "--batch-size", "0"], "'--batch-size'"),

@@ -154,6 +154,36 @@ class Scalar(Layer):
         return inputs * ops.cast(self.one, inputs.dtype)
 
 
+def test_numbers_of_numpy_are_numbers_wherever_they_are_given(path):
+    """So is the product of a shape, and a rate that was drawn or computed in float32."""
+    half, width = np.float32(0.5), np.prod((1, 2))
+    layers = [Dropout(half), Dense(width, kernel_regularizer=gpubp.regularizers.L2(half))]
+    optimizer = Adam(half, gradient_accumulation_steps=width, clipnorm=half)
+    loss = gpubp.losses.Huber(half)
+    for beginning in (
+        [Input((width,))],
+        [Input(width)],
+        [Dense(width, input_dim=width)],
+        [Activation("relu", input_shape=(width,))],
+    ):
+        model = gpubp.Sequential([*beginning, *layers])
+        assert model.output_shape == (None, 2)
+        model.compile(optimizer, loss)
+        model.fit(np.ones((3, 2)), np.ones((3, 2)), verbose=0)
+        model.save(path)
+        again = load_model(path)
+        assert again.layers[-2].rate == again.optimizer.learning_rate == again.loss.get_config()["delta"] == 0.5
+        layers = [Dropout(half), Dense(width)]
+
+
+def test_numbers_of_numpy_may_weigh_losses(path):
+    x = Input((2,))
+    model = gpubp.Model(x, [Dense(1)(x), Dense(1)(x)])
+    model.compile("sgd", "mse", loss_weights=[np.float32(0.5), np.int64(2)])
+    model.save(path)
+    assert load_model(path).compiled_with["loss_weights"] == [0.5, 2]
+
+
 def test_shapes_and_dtypes_stay(path):
     model = small(Scalar(name="s"))
     model.save(path)
@@ -373,12 +403,35 @@ def test_an_interrupted_write_leaves_the_old_file_alone(path, monkeypatch, stopp
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError):
+def test_a_folder_that_is_not_there_and_one_in_place_of_a_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no/model\.safetensors'"):
         small().save(tmp_path / "no" / "model.safetensors")
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        small().save(tmp_path)
     for absent in (tmp_path / "absent", tmp_path):
         with pytest.raises(OSError, match=str(absent)):
             load_model(absent)
+
+
+def test_a_link_stays_one(path):
+    target = path.with_name("target")
+    path.symlink_to(target)
+    for _ in range(2):  # nothing there yet, and a file
+        small().save(path)
+        assert path.is_symlink()
+        assert load_model(target).count_params() == 9
+        assert sorted(path.parent.iterdir()) == sorted([path, target])
+
+
+def test_a_pipe_is_written_to_and_stays_there(path):
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    small().save(path)
+    written = os.read(reader, 1 << 16)
+    os.close(reader)
+    assert path.is_fifo()
+    path.with_name("file").write_bytes(written)
+    assert load_model(path.with_name("file")).count_params() == 9
 
 
 def test_the_file_has_the_rights_of_files_of_the_user(path):

@@ -44,6 +44,8 @@ def train(
     for path in (model, curve or model):
         if not path.parent.is_dir():
             raise UsageError(f"there is no folder {path.parent}, where {path.name} is to be written")
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder, where a file is to be written")
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         (x, y), (x_test, y_test) = ((flat(x), labels(y)) for x, y in read_set(dataset, "train", "test"))
         with usage():
@@ -77,12 +79,22 @@ def checked_verbose(text: str) -> Any:
 def checked_curve(curve: Path | None, default: Path) -> Path | None:
     """Where the learning curve goes; None, with a note, if nobody asked for one and it can't be drawn."""
     if importlib.util.find_spec("matplotlib"):
-        return curve or default
+        return _drawable(curve) if curve else default
     needs = "a learning curve needs matplotlib: pip install 'gpubp[plot]'"
     if curve:
         raise UsageError(needs)
     typer.echo(f"no learning curve: {needs}", err=True)
     return None
+
+
+def _drawable(curve: Path) -> Path:
+    """The path, if Matplotlib knows its ending: it is too late to ask when the model is trained."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if curve.suffix and curve.suffix[1:].lower() not in known:
+        raise UsageError(f"a curve can't be drawn to {curve.name}; the endings are {', '.join(known)}")
+    return curve
 
 
 def parse_widths(text: str) -> list[int]:

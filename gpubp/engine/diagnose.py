@@ -23,16 +23,18 @@ def failure(executor, rows: int, where: str) -> Exception:
     for part in program.parts:
         if part.name == program.guard:
             break
-        error = _failing_instruction(part, memory, rows, where)
+        error = _failing_instruction(part, memory, rows)
         if error:
-            return error
+            # Functions, which have no scalars, have no steps and no weights either.
+            after = "; the weights are as before that step" if program.scalars else ""
+            return type(error)(f"{where}: {error}{after}")
         replay.run_part(part, rows)
     return NonFiniteError(
         f"{where}: the loss is not finite, though the reference computes it; the weights are as before"
     )
 
 
-def _failing_instruction(part, memory, rows, where) -> Exception | None:
+def _failing_instruction(part, memory, rows) -> Exception | None:
     values, culprit, computed = Values(part, memory, rows), None, 0
     try:
         for instruction, result in values.compute(part.graph):
@@ -40,15 +42,15 @@ def _failing_instruction(part, memory, rows, where) -> Exception | None:
             if culprit is None and result.dtype.kind == "f" and not np.isfinite(result).all():
                 culprit = instruction, _given(instruction, values)
     except IndexError as error:
-        return ValueError(f"{where}: {error}{_layer(part.graph[computed])}; the weights are as before that step")
+        return ValueError(f"{error}{_layer(part.graph[computed])}")
     except FloatingPointError:  # that of the loss, whose cause has been met before
         pass
     if culprit is None:
         return None
     instruction, given = culprit
     return NonFiniteError(
-        f"{where}: the loss is not finite. The first values that are not finite come out of "
-        f"{instruction.name!r}{_layer(instruction)}{given}; the weights are as before that step"
+        "the loss is not finite. The first values that are not finite come out of "
+        f"{instruction.name!r}{_layer(instruction)}{given}"
     )
 
 

@@ -14,6 +14,7 @@ from gpubp.engine.autodiff import gradients
 from gpubp.engine.diagnose import failure
 from gpubp.engine.executors import executor_class
 from gpubp.engine.executors.memory import Stopped
+from gpubp.engine.fuse import copied
 from gpubp.engine.plan import Layout, Operand, plan
 from gpubp.engine.program import Program
 from gpubp.engine.trace import Graph, Symbol
@@ -32,7 +33,8 @@ def value_and_grad(function: Callable, argnums: int = 0, has_aux: bool = False, 
 
     Arguments:
         function: takes nested dicts and lists of arrays, computes with `gpubp.ops`, returns a float scalar.
-        argnums: the position of the argument to differentiate by, all of whose leaves are float arrays. Default 0.
+        argnums: the position of the argument to differentiate by, all of whose leaves are float arrays. Default 0. To
+            differentiate by several put them into one list or dict.
         has_aux: whether `function` returns (scalar, anything else); the value is then that pair. Default False.
         executor: "auto" (compiled, on the current device) or "reference" (NumPy, op by op).
 
@@ -40,6 +42,7 @@ def value_and_grad(function: Callable, argnums: int = 0, has_aux: bool = False, 
         A function of the same arguments that returns (value, gradient); the gradient has the argument's structure.
 
     Raises:
+        TypeError: for an `argnums` that is no int; at the call, for what are no arrays of numbers of 4 or 8 bytes.
         ValueError: at the call, if the result is not a float scalar.
 
     >>> import numpy as np
@@ -50,14 +53,17 @@ def value_and_grad(function: Callable, argnums: int = 0, has_aux: bool = False, 
     (121.0, [66.0, 88.0])
     """
 
-    def recorded(*arguments):
-        result = function(*arguments)
+    _require_position(argnums)
+
+    def recorded(*arguments, **named):
+        result = function(*arguments, **named)
         value, aux = result if has_aux else (result, None)
-        chosen = trees.flatten(arguments[argnums])
-        found = trees.like(arguments[argnums], gradients(_symbol_of(value, chosen), chosen))
+        argument = _chosen(arguments, argnums)
+        chosen = trees.flatten(argument)
+        found = trees.like(argument, gradients(_symbol_of(value, chosen), chosen))
         return ((value, aux) if has_aux else value), found
 
-    return functools.wraps(function)(lambda *arguments: _call(recorded, arguments, executor))
+    return functools.wraps(function)(lambda *arguments, **named: _call(recorded, (arguments, named), executor))
 
 
 def grad(function: Callable, argnums: int = 0, executor: str = "auto") -> Callable:
@@ -72,12 +78,13 @@ def grad(function: Callable, argnums: int = 0, executor: str = "auto") -> Callab
     12.0
     """
 
-    def gradient(*arguments):
-        if any(isinstance(x, Symbol) for x in trees.flatten(list(arguments))):
-            chosen = trees.flatten(arguments[argnums])
-            value = _symbol_of(function(*arguments), chosen)
-            return trees.like(arguments[argnums], gradients(value, chosen))
-        return value_and_grad(function, argnums, executor=executor)(*arguments)[1]
+    _require_position(argnums)
+
+    def gradient(*arguments, **named):
+        symbols = [x for x in trees.flatten([arguments, named]) if isinstance(x, Symbol)]
+        if symbols:
+            return _inner_gradient(symbols[0].graph, function, argnums, arguments, named)
+        return value_and_grad(function, argnums, executor=executor)(*arguments, **named)[1]
 
     return functools.wraps(function)(gradient)
 
@@ -97,11 +104,11 @@ def compile(function: Callable, executor: str = "auto") -> Callable:
     known: dict = {}
 
     @functools.wraps(function)
-    def compiled(*arguments):
-        arrays = [asnumpy(x) for x in trees.flatten(list(arguments))]
-        key = (_structure(arguments), *((x.shape, x.dtype) for x in arrays))
+    def compiled(*arguments, **named):
+        arrays = _arrays((arguments, named))
+        key = (_structure((arguments, named)), *((x.shape, x.dtype) for x in arrays))
         if key not in known:
-            known[key] = _record(function, arguments, executor)
+            known[key] = _record(function, (arguments, named), executor)
         program, template, captured = known[key]
         return trees.like(template, program([*arrays, *captured]))
 
@@ -146,19 +153,55 @@ class Compiled:
         return [device.download(r) for r in results]
 
 
-def _call(function, arguments, executor):
-    arrays = [asnumpy(x) for x in trees.flatten(list(arguments))]
-    program, template, captured = _record(function, arguments, executor)
-    return trees.like(template, program([*arrays, *captured]))
+def _inner_gradient(graph, function, argnums, arguments, named):
+    """The gradient while another function is recorded, by copies: what else uses the same symbols is constant."""
+    argument = _chosen(arguments, argnums)
+    copies = [copied(_as_symbol(graph, x)).outputs[0] for x in trees.flatten(argument)]
+    given = list(arguments)
+    given[argnums] = trees.like(argument, copies)
+    return trees.like(argument, gradients(_symbol_of(function(*given, **named), copies), copies))
 
 
-def _record(function, arguments, executor):
-    """The compiled program of a recording, the structure of its results, and what it captured."""
-    arrays = [asnumpy(x) for x in trees.flatten(list(arguments))]
+def _require_position(argnums):
+    if isinstance(argnums, bool) or not isinstance(argnums, int):
+        raise TypeError(
+            f"argnums is the position of one argument; it is {argnums!r}. To differentiate by several put them into "
+            "one list or dict"
+        )
+
+
+def _chosen(arguments: tuple, argnums: int):
+    """The argument to differentiate by. Raises ValueError if there is none at that position."""
+    if not -len(arguments) <= argnums < len(arguments):
+        raise ValueError(f"argnums is {argnums}, but {len(arguments)} arguments are given by position")
+    return arguments[argnums]
+
+
+def _arrays(call: tuple[tuple, dict]) -> list[np.ndarray]:
+    """All arrays of a call's arguments. Raises TypeError for what programs can't compute with."""
+    arrays = [asnumpy(x) for x in trees.flatten(call)]
+    for dtype in (a.dtype for a in arrays):
+        if dtype.kind not in "fiub" or (dtype.kind == "f" and dtype.itemsize not in (4, 8)):
+            raise TypeError(f"functions take float32, float64, integers and bools; an argument is {dtype}")
+    return [a.astype(a.dtype.newbyteorder("="), copy=False) for a in arrays]
+
+
+def _call(function, call, executor):
+    program, template, captured = _record(function, call, executor)
+    return trees.like(template, program([*_arrays(call), *captured]))
+
+
+def _record(function, call, executor):
+    """The compiled program of a recorded call, the structure of its results, and what it captured.
+
+    The call is (arguments by position, arguments by name).
+    """
+    arrays = _arrays(call)
     graph = Graph()
     inputs = [graph.input(_argument(k, a)) for k, a in enumerate(arrays)]
+    arguments, named = trees.like(call, inputs)
     with graph.recording():
-        result = function(*trees.like(list(arguments), inputs))
+        result = function(*arguments, **named)
     outputs = [_as_symbol(graph, x) for x in trees.flatten(result)]
     captured = [s for s in graph.symbols if s.array is not None]
     for k, symbol in enumerate(captured):
@@ -178,13 +221,16 @@ def _argument(k: int, array: np.ndarray) -> Operand:
 def _as_symbol(graph, x) -> Symbol:
     if isinstance(x, Symbol):
         return x
-    return graph.capture(np.asarray(x))
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"the function returns {x!r}; it is to return arrays, in lists and dicts if need be")
+    return graph.capture(array)
 
 
 def _symbol_of(value, chosen) -> Symbol:
     if isinstance(value, Symbol):
         return value
-    if is_weak(value) or np.ndim(value) == 0:
+    if is_weak(value) or (isinstance(value, np.ndarray | np.generic) and value.ndim == 0):
         return chosen[0].graph.constant(float(value), chosen[0].dtype)
     raise ValueError(f"the function must return a float scalar; it returned {type(value).__name__}")
 

@@ -61,7 +61,7 @@ class Graph:
     """Symbols in the order of their recording, which is a topological order.
 
     `scalars` are the places of what a program reads of itself by name: rows, step, seed, learning_rate. Variables of
-    `store` are read where they lie, others are captured as they are.
+    `store` are read where they lie; others, `strangers`, are captured.
     """
 
     def __init__(self, scalars=None, store=None):
@@ -69,6 +69,7 @@ class Graph:
         self.scope = ""
         self.assignments: dict[Variable, Symbol] = {}
         self.losses: list[Symbol] = []  # scalars that layers add to the loss
+        self.strangers: dict[Variable, Symbol] = {}
         self._drawn: set[int] = set()
         self._scalars, self._store = scalars or {}, store
         self._known: dict = {}
@@ -82,6 +83,14 @@ class Graph:
     def capture(self, array: np.ndarray) -> Symbol:
         """An array that the function uses but does not get as an argument: an input, so that it is never stale."""
         return self._once(("array", id(array)), array.shape, array.dtype, array=array)
+
+    def refuse_weights(self, layer: str):
+        """Raises ValueError in a model's program, where weights would be made too late to be the model's."""
+        if self._store is not None:
+            raise ValueError(
+                f"{users_line()}: the layer {layer!r} makes weights in a call of a model that is built already, which "
+                "would neither train nor keep them: make layers in __init__ and weights in build"
+            )
 
     def knows(self, name: str) -> bool:
         """Whether its program has a scalar of this name."""
@@ -159,7 +168,7 @@ class Graph:
             return x
         if isinstance(x, Variable):
             known = x.store is not None and x.store is self._store
-            return self.input(x.place) if known else self.capture(x.array)
+            return self.input(x.place) if known else self.strangers.setdefault(x, self.capture(x.array))
         return x if is_weak(x) else self.capture(x if isinstance(x, np.ndarray) else asnumpy(x))
 
     def _of_dtype(self, x, dtype):

@@ -6,7 +6,7 @@ import numpy as np
 
 from gpubp.backend import asnumpy
 from gpubp.engine.operators import Operators, is_operand, users_line
-from gpubp.ops.registry import RECORDING, graph_of
+from gpubp.ops.registry import RECORDING, dims, graph_of
 
 
 class Variable(Operators):
@@ -71,12 +71,12 @@ class Variable(Operators):
         Raises ValueError for another shape; nothing changes then.
         """
         graph = graph_of(value)
+        value = value if graph else asnumpy(value)
+        if dims(value) != self.shape:
+            raise ValueError(f"variable {self.name!r} has shape {self.shape}; it can't be assigned shape {value.shape}")
         if graph:
             graph.assignments[self] = value
             return value
-        value = asnumpy(value)
-        if value.shape != self.shape:
-            raise ValueError(f"variable {self.name!r} has shape {self.shape}; it can't be assigned shape {value.shape}")
         if self.store is None:
             self.array[...] = value
         else:

@@ -1,5 +1,7 @@
 """Activations as layers."""
 
+import numpy as np
+
 from gpubp import activations, ops
 from gpubp.layers.base import Layer
 from gpubp.layers.input_spec import InputSpec
@@ -167,6 +169,6 @@ class Softmax(Layer):
 
 
 def _not_negative(layer, name: str, number) -> float:
-    if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 0:
+    if isinstance(number, bool) or not isinstance(number, int | float | np.number) or not number >= 0:
         raise ValueError(f"{type(layer).__name__}: {name} must be a number of at least 0; it is {number!r}")
     return float(number)

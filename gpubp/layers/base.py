@@ -109,6 +109,11 @@ class Layer:
         self.rng: np.random.Generator | None = None  # draws the initial weights
         self._calls: list[tuple] = []  # inputs and outputs of each call in a sketch
 
+    def _require_init(self):
+        """Raises TypeError if a subclass has an `__init__` that leaves that of its base out."""
+        if "_policy" not in self.__dict__:
+            raise TypeError(f"the __init__ of {type(self).__name__} has to call super().__init__() first")
+
     # What belongs to the layer
 
     @property
@@ -166,6 +171,7 @@ class Layer:
 
     def flat_layers(self) -> list["Layer"]:
         """The layer itself and all inside of it, each once."""
+        self._require_init()
         inner = [x for layer in self._layers for x in layer.flat_layers()]
         return list(dict.fromkeys([self, *inner]))
 
@@ -255,8 +261,11 @@ class Layer:
             name: unique in the layer, by which files and optimizers know it. Default "variable", numbered.
 
         Raises:
-            ValueError: if the layer has a weight of that name already, or the shape has unknown dimensions.
+            ValueError: if the layer has a weight of that name already, the shape has unknown dimensions, or a model
+                that is built calls the layer.
         """
+        if RECORDING.get() is not None:
+            RECORDING.get().refuse_weights(self.name)
         name = name or free_name("variable", [v.name.partition("/")[2] for v in self._own])
         if any(v.name == f"{self.name}/{name}" for v in self._own):
             raise ValueError(f"the layer {self.name!r} has a weight {name!r} already; give this one another name")
@@ -299,6 +308,7 @@ class Layer:
             training: whether this is a step of training; by default what the layer around it does.
             args, options: what else `call` takes.
         """
+        self._require_init()
         if sketch.is_sketched((inputs, args, options)):
             return self._sketched((inputs, *args), options | ({} if training is None else {"training": training}))
         training = TRAINING.get() if training is None else bool(training)
@@ -397,6 +407,7 @@ class Layer:
 
     def set_weights(self, weights: list):
         """Sets all weights, in order. Raises ValueError if number or shapes differ; nothing changes then."""
+        weights = list(weights)
         shapes = [np.shape(w) for w in weights]
         if shapes != [v.shape for v in self.variables]:
             raise ValueError(f"{self.name!r} has weights of shapes {[v.shape for v in self.variables]}; got {shapes}")

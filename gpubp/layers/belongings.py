@@ -48,6 +48,7 @@ class Belongings:
         """Makes a layer one of the owner's. Raises ValueError if it and another have been given the same name."""
         if any(layer is known for known in self.layers):
             return
+        layer._require_init()
         namesake = next((known for known in self.layers if known.name == layer.name), None)
         if namesake is not None:
             self._tell_apart(layer, namesake)

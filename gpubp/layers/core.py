@@ -27,10 +27,11 @@ class InputLayer(Layer):
     def __init__(self, shape, batch_size=None, dtype=None, name=None, **others):
         integer = dtype is not None and np.dtype(dtype).kind in "iub"
         super().__init__(dtype=None if integer else dtype, name=name, **others)
-        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        self.input_dtype = np.dtype(np.int64 if integer else self.dtype)
-        if not all(isinstance(d, int | np.integer) and d > 0 for d in self.shape):
+        given = (shape,) if shape is None or isinstance(shape, int | np.integer) else tuple(shape)
+        if not all(isinstance(d, int | np.integer) and d > 0 for d in given):
             raise ValueError(f"Input takes a shape of positive ints, without the rows; it got {shape!r}")
+        self.shape = tuple(int(d) for d in given)  # NumPy's would count as unknown
+        self.input_dtype = np.dtype(np.int64 if integer else self.dtype)
         self.built = True
         self.draw()
 

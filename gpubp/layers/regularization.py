@@ -58,7 +58,7 @@ class _WithRate(RandomLayer):
 
     def __init__(self, rate: float, seed=None, **others):
         super().__init__(seed, **others)
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+        if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 0 <= rate < 1:
             raise ValueError(f"{type(self).__name__}: rate must be in [0, 1); it is {rate!r}")
         self.rate = float(rate)
 
@@ -152,7 +152,7 @@ class GaussianNoise(RandomLayer):
 
     def __init__(self, stddev: float, seed=None, **others):
         super().__init__(seed, **others)
-        if isinstance(stddev, bool) or not isinstance(stddev, int | float) or not 0 <= stddev <= 1:
+        if isinstance(stddev, bool) or not isinstance(stddev, int | float | np.number) or not 0 <= stddev <= 1:
             raise ValueError(f"GaussianNoise: stddev must be in [0, 1]; it is {stddev!r}")
         self.stddev = float(stddev)
 

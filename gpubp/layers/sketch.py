@@ -68,6 +68,7 @@ class Call:
     def draw(self):
         """Makes symbols of the sketch for the outputs, whose shapes and dtypes a recording tells."""
         outputs = recorded(lambda args, options: self.layer(*args, **options), self.arguments)
+        check_outputs(self.layer, outputs)
         drawn = [
             Symbol(SKETCH, x.dims, x.dtype, op=self, inputs=self.symbols, attrs={"output": k})
             for k, x in enumerate(trees.flatten(outputs))
@@ -100,6 +101,17 @@ def recorded(function, arguments):
     ]
     with graph.recording():
         return function(*trees.like(arguments, fresh))
+
+
+def check_outputs(layer, outputs):
+    """Raises TypeError unless all that a layer's `call` returns are arrays, as a forgotten return does not."""
+    leaves = trees.flatten(outputs)
+    wrong = [x for x in leaves if not hasattr(x, "dims")]
+    if wrong or not leaves:
+        raise TypeError(
+            f"call of {layer.name!r} returns {(wrong or [outputs])[0]!r}; it is to return what gpubp.ops and layers "
+            "make of its inputs"
+        )
 
 
 def replay(outputs, values: dict[Symbol, Any]):

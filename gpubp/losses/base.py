@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpubp import ops
-from gpubp.losses.functions import MadeOfFunction, check_arguments
+from gpubp.losses.functions import MadeOfFunction, check_arguments, returned
 from gpubp.losses.targets import in_dtype, same_rank
 from gpubp.losses.weights import weights_of
 from gpubp.names import snake_case
@@ -92,7 +92,7 @@ class Loss:
     def _values(self, y_true, y_pred, sample_weight):
         """The values, their weights with the mask, and the mask; None where there are no weights or no mask."""
         y_true, y_pred = same_rank(value(y_true), in_dtype(value(y_pred), self.dtype))
-        values, mask = self.call(y_true, y_pred), self.mask(y_true, y_pred)
+        values, mask = returned(self.name, self.call(y_true, y_pred)), self.mask(y_true, y_pred)
         return values, weights_of(values, sample_weight, mask), mask
 
     def get_config(self) -> dict:
@@ -100,7 +100,7 @@ class Loss:
         return {"name": self.name, "reduction": self.reduction, "dtype": self.dtype}
 
     def __repr__(self):
-        return f"<{type(self).__name__} {self.get_config()}>"
+        return f"<{type(self).__name__} {self.name!r}>"
 
 
 class FunctionLoss(Loss):

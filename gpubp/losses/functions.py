@@ -63,6 +63,13 @@ def check_arguments(what: str, arguments: Mapping[str, Any]):
             raise ValueError(f"{what}: {name} must be {wanted}; it is {given!r}")
 
 
+def returned(what: str, values):
+    """The values of a function. Raises TypeError if there are none, as of one without a return."""
+    if values is None:
+        raise TypeError(f"{what} returns None; it is to return one value for each row")
+    return values
+
+
 class MadeOfFunction:
     """Makes a class of a function: `class Huber(..., of=huber)` takes the function's own arguments, then the wrapper's.
 

@@ -4,6 +4,7 @@ from gpubp import ops
 from gpubp.losses.base import NamedLoss
 from gpubp.losses.functions import row_function
 from gpubp.losses.targets import EPSILON, distributions, labels, logits_of, outputs, refuse_fractions
+from gpubp.ops.reductions import shifted_exp
 from gpubp.ops.registry import dims, value
 
 
@@ -111,7 +112,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     hit = ops.label_mask(y_true, y_pred.shape[-1])
     z = y_pred if from_logits else logits_of(y_pred, "softmax")
     if z is not None:
-        values = ops.logsumexp(z, -1) - ops.sum(ops.where(hit, z, 0.0), axis=-1)
+        values = _of_logits(z, hit)
     else:
         values = -ops.sum(ops.where(hit, _log_probabilities(y_pred, False, -1), 0.0), axis=-1)
     return values if counted is None else ops.where(counted, values, 0.0)
@@ -132,7 +133,8 @@ def smoothed(y_true, share, classes):
 def _binary_terms(y, y_pred, from_logits):
     z = y_pred if from_logits else logits_of(y_pred, "sigmoid")
     if z is not None:
-        return ops.softplus(z) - y * z
+        # softplus(z) - y z, from softplus(-|z|): what is left of two large numbers has none of its digits.
+        return ops.softplus(ops.where(ops.greater(z, 0.0), -z, z)) + (ops.relu(z) - y * z)
     p = ops.clip(y_pred, EPSILON, 1 - EPSILON)
     return -(y * ops.log(p) + (1.0 - y) * ops.log(1.0 - p))
 
@@ -142,6 +144,13 @@ def _log_probabilities(y_pred, from_logits, axis):
     if z is not None:
         return ops.log_softmax(z, axis)
     return ops.log(ops.clip(y_pred / ops.sum(y_pred, axis=axis, keepdims=True), EPSILON, 1 - EPSILON))
+
+
+def _of_logits(z, hit):
+    """log(sum(exp(z))) - z[hit]. The logarithm meets a difference of logits: large ones would round it away."""
+    _, total, top = shifted_exp(z, -1)
+    chosen = ops.sum(ops.where(hit, z, 0.0), axis=-1, keepdims=True)
+    return ops.squeeze(ops.log(total) + (top - chosen), -1)
 
 
 def _modulation(p, gamma):

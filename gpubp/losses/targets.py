@@ -4,7 +4,7 @@ import numpy as np
 
 from gpubp import ops
 from gpubp.ops.registry import dims, graph_of, value
-from gpubp.ops.shapes import public
+from gpubp.ops.shapes import public, told
 
 EPSILON = 1e-7  # probabilities are kept this far from 0 and 1, as in Keras
 NO_LABEL = -(2.0**63)  # stands for a label that is not an integer where a step is recorded: out of every range
@@ -61,9 +61,9 @@ def _alike(what, y_true, y_pred):
     if dims(y_true) != dims(y_pred):
         integers = y_true.dtype.kind in "iu"
         hint = ". For integer labels of classes use SparseCategoricalCrossentropy" if integers else ""
+        given, wanted = told(dims(y_true), dims(y_pred))
         raise ValueError(
-            f"{what}: targets must have the shape of the predictions, {public(dims(y_pred))}; "
-            f"they have shape {public(dims(y_true))}{hint}"
+            f"{what}: targets must have the shape of the predictions, {wanted}; they have shape {given}{hint}"
         )
     return ops.cast(y_true, y_pred.dtype), y_pred
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gpubp import ops
-from gpubp.losses.functions import MadeOfFunction, check_arguments
+from gpubp.losses.functions import MadeOfFunction, check_arguments, returned
 from gpubp.losses.targets import same_rank
 from gpubp.losses.weights import weights_of
 from gpubp.metrics.base import Metric, plain, ratio
@@ -71,7 +71,7 @@ class MeanMetricWrapper(Average):
 
     def sums(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = same_rank(value(y_true), self._predictions(y_pred))
-        values = self.fn(y_true, y_pred, **self.arguments)
+        values = returned(self.name, self.fn(y_true, y_pred, **self.arguments))
         if dims(values) == () and dims(y_pred):  # of a whole batch, which counts by its rows
             values = ops.broadcast_to(values, dims(y_pred)[:1])
         return total_and_count(values, sample_weight, self.mask(y_true, y_pred))

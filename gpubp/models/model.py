@@ -151,7 +151,7 @@ class Model(Trainer):
             return sorted(self.output_tree)
         names: list[str] = []
         for x in trees.flatten(self.output_tree):
-            names.append(free_name("output" if x is None else x.op.name if x.op else x.attrs["layer"].name, names))
+            names.append(free_name(_name_of(x), names))
         return names
 
     def output_shapes(self) -> list[tuple]:
@@ -190,6 +190,7 @@ class Model(Trainer):
         self.seed = self.seed or next_seed() or 1
         try:
             self.output_tree = sketch.recorded(lambda *xs: self.compute(list(xs), False), tuple(sources))
+            sketch.check_outputs(self, self.output_tree)
         except Exception:
             self._input_structure = None
             raise
@@ -336,6 +337,13 @@ class Model(Trainer):
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.name}>"
+
+
+def _name_of(output: Symbol | None) -> str:
+    """The name of what an output comes out of: a layer, an op, or an Input."""
+    if output is None or not (output.op or "layer" in output.attrs):
+        return "output"
+    return output.op.name if output.op else output.attrs["layer"].name
 
 
 def _one(x):

@@ -5,10 +5,10 @@ Each is written so that neither it nor its gradient overflows where its limit is
 
 from math import pi, sqrt
 
-from gpubp.ops.elementwise import abs, clip, erf, exp, expm1, minimum, relu, sigmoid, softplus, square, tanh
+from gpubp.ops.elementwise import abs, clip, erf, exp, expm1, log, minimum, relu, sigmoid, softplus, square, tanh
 from gpubp.ops.elementwise import sqrt as root
 from gpubp.ops.logic import greater, less, where
-from gpubp.ops.reductions import log_of_sum, shifted_exp
+from gpubp.ops.reductions import shifted_exp
 from gpubp.ops.registry import dims, graph_of, value
 from gpubp.ops.slicing import split
 
@@ -29,7 +29,8 @@ def softmax(x, axis=-1):
 def log_softmax(x, axis=-1):
     """log(softmax(x)) along an axis."""
     x = value(x)
-    return x - log_of_sum(*shifted_exp(x, axis))
+    _, total, top = shifted_exp(x, axis)
+    return x - top - log(total)  # in this order, since of a large x a sum with it would round the logarithm away
 
 
 def relu6(x):

@@ -15,12 +15,15 @@ divide = pointwise(
 true_divide = divide
 negative = pointwise("negative", "-{0}", np.negative, lambda dy, y, x: (-dy,))
 square = pointwise("square", "{0} * {0}", np.square, lambda dy, y, x: (dy * (2.0 * x),))
-# b's gradient where a is 0: the limit for b > 0, as TensorFlow gives it.
+# Where a is 0, b's gradient is the limit for b > 0, as TensorFlow gives it; where b is 0, so is a's: the power is 1.
 power: Op = pointwise(
     "power",
     "power",
     np.power,
-    lambda dy, y, a, b: (dy * b * power(a, b - 1.0), dy * y * log(where(equal(a, 0.0), 1.0, a))),
+    lambda dy, y, a, b: (
+        dy * b * power(a, where(equal(b, 0.0), 1.0, b - 1.0)),
+        dy * y * log(where(equal(a, 0.0), 1.0, a)),
+    ),
     domain=(0.5, 2.0),
 )
 

@@ -16,16 +16,23 @@ def _reduced(x, axes):
     return tuple(1 if i in axes else d for i, d in enumerate(x))
 
 
+def _extreme(x, axes):
+    """As `_reduced`. Raises ValueError where there is nothing to choose from."""
+    if 0 in [x[a] for a in axes]:
+        raise ValueError(f"{public(x)} has no elements along an axis; the largest or smallest of none is not defined")
+    return _reduced(x, axes)
+
+
 def _views(x, y, axes):
     """A kernel of its own sees [outer, reduced, inner]: the reduced axes are neighbours."""
     first, last = axes[0], axes[-1] + 1
     return ((size(x[:first]), size(x[first:last]), size(x[last:])), (size(x[:first]), size(x[last:])))
 
 
-def _reduction(name, reference, gradient, **rules):
+def _reduction(name, reference, gradient, shape=_reduced, **rules):
     return register(
         f"reduce_{name}",
-        shape=_reduced,
+        shape=shape,
         reference=lambda x, axes: reference(x, axes, keepdims=True),
         gradient=gradient,
         dtype=same_dtype,
@@ -48,8 +55,8 @@ reduce_sum = _reduction(
     lambda x, axes, keepdims: np.sum(x, axes, dtype=x.dtype, keepdims=keepdims),
     lambda dy, y, x, axes: (broadcast_to(dy, x.dims),),
 )
-reduce_max = _reduction("max", np.max, _extreme_gradient, smooth=False)
-reduce_min = _reduction("min", np.min, _extreme_gradient, smooth=False)
+reduce_max = _reduction("max", np.max, _extreme_gradient, _extreme, smooth=False)
+reduce_min = _reduction("min", np.min, _extreme_gradient, _extreme, smooth=False)
 
 
 def _neighbours(axes) -> list[tuple[int, ...]]:
@@ -192,7 +199,8 @@ def _first(extreme, x, axis, keepdims):
 def logsumexp(x, axis=None, keepdims=False):
     """log(sum(exp(x))) over the axes (default: all), the largest element taken out first: nothing overflows."""
     x = value(x)
-    y = log_of_sum(*shifted_exp(x, axis))
+    _, total, top = shifted_exp(x, axis)
+    y = log(total) + top
     return y if keepdims else reshape(y, without(dims(x), normal_axes(axis, len(dims(x)))))
 
 
@@ -202,11 +210,6 @@ def shifted_exp(x, axis):
     top = where(isfinite(top), top, 0.0)
     e = exp(x - top)
     return e, sum(e, axis, keepdims=True), top
-
-
-def log_of_sum(e, total, top):
-    """The logarithm of a sum of exponentials from the parts of `shifted_exp`."""
-    return log(total) + top
 
 
 def sum_to(x, shape):

@@ -1,5 +1,6 @@
 """Shapes while recording: a dimension is an int or k*B + c, where B is the number of rows, known only at run time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import prod
@@ -70,6 +71,12 @@ def public(shape: Shape) -> tuple[int | None, ...]:
     return tuple(d if isinstance(d, int) else None for d in shape)
 
 
+def told(*shapes: Shape) -> list[Shape]:
+    """The shapes as users see them; those that differ in the number of rows alone with that, as B."""
+    seen = {public(s) for s in shapes}
+    return [public(s) for s in shapes] if len(seen) == len(set(shapes)) else list(shapes)
+
+
 def size(shape: Shape):
     """The number of elements."""
     return prod(shape)
@@ -81,7 +88,7 @@ def broadcast(*shapes: Shape) -> Shape:
     for column in zip_longest(*(s[::-1] for s in shapes), fillvalue=1):
         wide = {d for d in column if d != 1}
         if len(wide) > 1:
-            raise ValueError(f"shapes {' and '.join(map(str, map(public, shapes)))} do not broadcast")
+            raise ValueError(f"shapes {' and '.join(map(str, told(*shapes)))} do not broadcast")
         out.append(wide.pop() if wide else 1)
     return tuple(out[::-1])
 
@@ -90,10 +97,10 @@ def normal_axis(axis: int, rank: int) -> int:
     """`axis`, counted from the end if negative, as a number from 0. Raises ValueError out of range."""
     if not -rank <= axis < rank:
         raise ValueError(f"axis {axis} is out of range for an array of {rank} dimensions")
-    return axis % rank
+    return int(axis % rank)
 
 
 def normal_axes(axis, rank: int) -> tuple[int, ...]:
     """`axis` (None for all, an int or several) as a sorted tuple of distinct axes. Raises ValueError out of range."""
-    wanted = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
+    wanted = range(rank) if axis is None else axis if isinstance(axis, Iterable) else (axis,)
     return tuple(sorted({normal_axis(a, rank) for a in wanted}))

@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from numbers import Real
+from numbers import Integral, Real
 
 from gpubp.names import lookup
 
@@ -22,7 +22,7 @@ RANGES = {
 
 def check(name: str, value, wanted: str, kind: type = Real):
     """Raises ValueError for anything but a number of this kind in one of the `RANGES`."""
-    if isinstance(value, bool) or not isinstance(value, kind) or not RANGES[wanted](value):
+    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else kind) or not RANGES[wanted](value):
         what = "an int " if kind is int else ""
         raise ValueError(f"{name} must be {what}{wanted}; it is {value!r}")
 

@@ -3,6 +3,7 @@
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ class BaseMLP(CallbackSupportMixin, Parameters, BaseEstimator):
         sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
         if np.any(np.array(sizes) <= 0):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        return [int(n) for n in sizes]
+        return [index(n) for n in sizes]
 
     def _policy(self, X) -> str:
         """The dtype, or policy, to compute with: that of the inputs, unless it has been chosen."""

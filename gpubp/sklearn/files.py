@@ -12,7 +12,7 @@ from sklearn.preprocessing import LabelBinarizer
 
 from gpubp import activations, backend, layers, losses, saving
 from gpubp.optimizers import Optimizer, schedules
-from gpubp.saving import ModelFileError, Tensors, field
+from gpubp.saving import ModelFileError, Tensors, as_number, field
 from gpubp.sklearn import conversion
 from gpubp.sklearn.network import Stack
 from gpubp.sklearn.parameters import NAMES_OF_ACTIVATIONS
@@ -56,7 +56,7 @@ def save(estimator: Any, path, overwrite: bool = True):
     if progress is not None:
         described["progress"] = {name: getattr(progress, name) for name in ("learning_rate", "updates", "steps")}
         arrays |= {f"{saving.SLOTS}/{name}": array for name, array in progress.slots.items()}
-    text = json.dumps(described, default=_number)
+    text = json.dumps(described, default=as_number)
     saving.write(conversion.to_model(estimator), path, overwrite, arrays, **{ENTRY: text})
 
 
@@ -101,7 +101,7 @@ def _described(name: str, value, default) -> Any:
     if isinstance(value, dict):
         value = [list(pair) for pair in value.items()]
     try:
-        return json.loads(json.dumps(value, default=_number))
+        return json.loads(json.dumps(value, default=as_number))
     except (TypeError, ValueError):
         raise ValueError(
             f"a file can't keep the parameter {name}={value!r}: set_params({name}={default!r}) before, and set it "
@@ -112,13 +112,6 @@ def _described(name: str, value, default) -> Any:
 def _each(function: Callable, value) -> Any:
     """What a function makes of a parameter, or of each layer's."""
     return [function(x) for x in value] if isinstance(value, list | tuple) else function(value)
-
-
-def _number(value) -> Any:
-    """A scalar or an array of NumPy's as Python's numbers."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{value!r} is no number")
 
 
 def _unfitted(described: dict, classes: Mapping[str, type], custom: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,10 @@ class Rows:
 
         Raises ValueError if the share is not between 0 and 1 or leaves one side without rows.
         """
+        if isinstance(share, bool) or not isinstance(share, Real) or not 0 < share < 1:
+            raise ValueError(f"validation_split must be a number between 0 and 1; it is {share!r}")
         held = int(len(self) * (1 - share))
-        if not 0 < share < 1 or held in (0, len(self)):
+        if held in (0, len(self)):
             raise ValueError(f"validation_split={share} of {len(self)} rows leaves one side empty")
         return self[:held], self[held:]
 
@@ -99,17 +102,28 @@ def checked(name: str, given, shape: tuple | None = None):
     Raises TypeError for other dtypes, and ValueError where there are no rows or the shape of a row is not `shape`.
     """
     there = current_device().adopt(given)
-    array = given.tocsr() if is_sparse(given) else frames.dense(name, given) if there is None else there
+    array = _csr(name, given) if is_sparse(given) else frames.dense(name, given) if there is None else there
     if array.dtype.kind not in NUMBERS:
         raise TypeError(f"{name} must hold numbers; its dtype is {array.dtype}")
     if array.ndim == 0 or 0 in array.shape:
-        raise ValueError(f"{name} must have rows; its shape is {array.shape}")
+        what = "numbers in its rows" if array.shape[:1] > (0,) else "rows"
+        raise ValueError(f"{name} must have {what}; its shape is {array.shape}")
     if shape is not None and array.shape[1:] != shape and not (shape == (1,) and array.ndim == 1):
         wanted = ", ".join(["rows", *map(str, shape)])
         raise ValueError(f"{name} must have shape ({wanted}); its shape is {array.shape}")
     if shape == (1,) and array.ndim == 1:
         array = array.reshape(-1, 1)
     return _in_known_dtype(array)
+
+
+def _csr(name: str, given):
+    """As CSR. Raises ValueError if its indices lead outside of it, where kernels would follow them."""
+    array = given.tocsr()
+    try:
+        array.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"{name} is no valid sparse matrix: {error}") from None
+    return array
 
 
 def _in_known_dtype(array):
@@ -211,6 +225,7 @@ class Stream:
         length: of an epoch, in batches; None if it is known only at its end.
         random_access: whether batches can be had in any order, and again.
         begin, end: called around each epoch.
+        size: batches to choose from, where they can be had in any order; as many as `length`, or more.
     """
 
     batches: Callable[[np.ndarray | None], Iterator]
@@ -218,6 +233,7 @@ class Stream:
     random_access: bool
     begin: Callable[[], Any] = lambda: None
     end: Callable[[], Any] = lambda: None
+    size: int = 0
 
 
 def as_stream(x, steps: int | None) -> Stream | None:
@@ -232,9 +248,12 @@ def as_stream(x, steps: int | None) -> Stream | None:
     if hasattr(x, "tocsr") or hasattr(x, "__dlpack__") or hasattr(x, "__cuda_array_interface__"):
         return None
     if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
-        n = len(x) if steps is None else min(steps, len(x))
-        around = (getattr(x, f"on_epoch_{when}", lambda: None) for when in ("begin", "end"))
-        return Stream(lambda order: (x[int(k)] for k in (range(n) if order is None else order[:n])), n, True, *around)
+        size = len(x)
+        n = size if steps is None else min(steps, size)
+        begin, end = (getattr(x, f"on_epoch_{when}", lambda: None) for when in ("begin", "end"))
+        return Stream(
+            lambda order: (x[int(k)] for k in (range(n) if order is None else order)), n, True, begin, end, size
+        )
     if hasattr(x, "__next__"):
         return Stream(lambda order: _first(x, steps), steps, False)
     if hasattr(x, "__iter__"):

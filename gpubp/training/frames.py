@@ -8,10 +8,15 @@ NUMBERS = "fiub"  # the kinds of dtypes that programs read
 def dense(name: str, given) -> np.ndarray:
     """The NumPy array of what `fit` and its kin are given.
 
-    Raises TypeError if it can't be made one, or if columns of a frame hold no numbers, which are named.
+    Raises TypeError if it can't be made one, or if columns of a frame hold no numbers, which are named; ValueError if
+    elements are masked.
     """
     if given is None:
         raise TypeError(f"{name} is missing")
+    if np.ma.is_masked(given):
+        raise ValueError(
+            f"{name} has masked elements: choose the rows without them, or what they count as: filled(...)"
+        )
     if callable(given) and not hasattr(given, "shape"):
         raise TypeError(f"{name} is a function; pass what it returns: call it")
     try:

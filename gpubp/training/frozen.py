@@ -1,6 +1,8 @@
-"""Models that training would leave as they are."""
+"""Weights that training would leave as they are."""
 
 import warnings
+
+from gpubp.engine.operators import users_line
 
 
 def warn_if_frozen(model):
@@ -14,3 +16,15 @@ def warn_if_frozen(model):
             f"{'are' if len(frozen) > 1 else 'is'} frozen; set trainable = True to train them",
             stacklevel=3,
         )
+
+
+def warn_of_strangers(model, variables):
+    """Warns, at the same line, if a model computes with weights that are not its own, and so are never trained."""
+    names = [v.name for v in variables if v.trainable]
+    if names:
+        file, line = users_line().rsplit(":", 1)
+        text = (
+            f"training leaves {', '.join(map(repr, names))} as they are: {model.name!r} computes with them, but they "
+            "belong to no layer of it. Set their layer as an attribute, in a list or in a dict, or trainable = False"
+        )
+        warnings.warn_explicit(text, UserWarning, file, int(line))

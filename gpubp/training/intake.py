@@ -4,6 +4,7 @@ import numpy as np
 
 from gpubp.training import data
 from gpubp.training.data import Rows
+from gpubp.training.objective import naming
 
 
 def rows_for(model, x, y=None, sample_weight=None, class_weight=None, fitting: bool = False) -> Rows:
@@ -71,10 +72,12 @@ def _check_targets(model, targets):
     """Lets each loss look at the targets of its output; those that lie on a device are looked at in training."""
     if not targets:
         return
-    for goal, y, shape in zip(model.goals(), targets, model.output_shapes(), strict=True):
+    goals = model.goals()
+    for goal, y, shape in zip(goals, targets, model.output_shapes(), strict=True):
         looks = goal.loss is not None and hasattr(goal.loss, "check")
         if looks and y is not None and not data.on_device(y):
-            goal.loss.check(y, shape)
+            with naming(goal, goals):
+                goal.loss.check(y, shape)
 
 
 def _numbered(name: str, k: int, n: int) -> str:

@@ -11,6 +11,7 @@ from gpubp.engine import trees
 from gpubp.engine.diagnose import NonFiniteError, failure
 from gpubp.engine.executors.memory import Stopped
 from gpubp.engine.plan import SUMS
+from gpubp.metrics.base import plain
 from gpubp.training.feeds import Feed, feed
 from gpubp.training.watchers import Batches, Watchers
 
@@ -31,7 +32,7 @@ class Runner:
         self.program, self.tallies = made.program, made.tallies
         self.executor, self.batch_size, self.steps = executor, batch_size, 1
         self.outputs, self.structure, self.accumulated = made.outputs, made.structure, made.accumulated
-        self.accumulate, self.draws = accumulate, made.draws
+        self.accumulate, self.draws, self.strangers = accumulate, made.draws, made.strangers
         memory, self.device = executor.memory, executor.memory.device
         rows = self.program.layout.rows
         self._scalars = {name: memory.view(place, rows) for name, place in self.program.scalars.items()}
@@ -56,6 +57,11 @@ class Runner:
         """Tells the executor the caller's arrays, by segment."""
         self.executor.memory.bind(**arrays)
 
+    def look_up(self):
+        """Takes the values that variables of others have now."""
+        for place, variable in self.strangers:
+            self.executor.memory.write(place, variable.numpy())
+
     def reset(self):
         """Sets the sums to 0."""
         self.device.copy(self.executor.memory.buffers[SUMS], 0)
@@ -79,8 +85,8 @@ class Runner:
 
     def means(self) -> dict[str, float]:
         """The loss and the metrics since `reset`."""
-        read = self.device.download
-        return {t.name: t.compute({key: read(x) for key, x in self._totals[t.name].items()}) for t in self.tallies}
+        read, totals = self.device.download, self._totals
+        return {t.name: plain(t.compute({key: read(x) for key, x in totals[t.name].items()})) for t in self.tallies}
 
     def calls(self, done: int, batches: int, tail: int, longest: int) -> tuple[int, int, tuple[str, ...]]:
         """The next compiled call after `done` batches: rows of a batch, steps, and the parts that run.
@@ -106,6 +112,7 @@ class Runner:
 
         `where` names a step in an error, from the steps of this call before it.
         """
+        self.look_up()
         start = time.perf_counter()
         try:
             self.executor.run(rows, steps, parts)
@@ -273,7 +280,7 @@ class ArrayTraining(Training):
     def _order(self, position: Position) -> np.ndarray:
         n = len(self.rows)
         if callable(self.shuffle):
-            return np.ascontiguousarray(self.shuffle(n), np.int64)
+            return _checked_order(np.asarray(self.shuffle(n)), n)
         return self.runner.executor.order(n, self.model.seed, position.start) if self.shuffle else np.arange(n)
 
     def means(self):
@@ -299,6 +306,16 @@ class ArrayTraining(Training):
             self.position.sums = runner.sums()
             self.watchers("on_train_batch_end", done - 1, logs=logs)
         self.watchers("on_progress", rows, logs=logs)
+
+
+def _checked_order(order: np.ndarray, n: int) -> np.ndarray:
+    """What a function gives as the order of n rows. Raises ValueError unless these are n ints in 0..n-1."""
+    if order.dtype.kind not in "iu" or order.shape != (n,) or not ((order >= 0) & (order < n)).all():
+        raise ValueError(
+            f"shuffle must give the order of {n} rows, as many ints in 0..{n - 1}; it gave {order.dtype} of shape "
+            f"{order.shape}"
+        )
+    return np.ascontiguousarray(order, np.int64)
 
 
 def read_all(runner: Runner, fed: Feed, n: int, what: str, hooks=None) -> None:

@@ -1,6 +1,10 @@
 """What training looks at: the loss and the metrics of each of a model's outputs."""
 
+from collections.abc import Sized
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 from gpubp import losses, metrics
@@ -28,6 +32,18 @@ class Goal:
     def measured(self) -> list[tuple[Any, bool]]:
         """All metrics, and whether each takes the weights."""
         return [*((m, False) for m in self.metrics), *((m, True) for m in self.weighted_metrics)]
+
+
+@contextmanager
+def naming(goal: Goal, goals: Sized):
+    """What is raised inside says which output it is about, if there are several."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if len(goals) == 1:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"the output {goal.output!r}: {error}") from error
 
 
 class Objective:
@@ -89,8 +105,8 @@ def _leaves(given) -> list:
 
 
 def _number(weight) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        raise ValueError(f"loss_weights are numbers; this is {weight!r} (metrics are passed as metrics=...)")
+    if isinstance(weight, bool) or not isinstance(weight, Real) or not isfinite(weight):
+        raise ValueError(f"loss_weights are finite numbers; this is {weight!r} (metrics are passed as metrics=...)")
     return float(weight)
 
 

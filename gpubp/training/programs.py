@@ -16,10 +16,13 @@ from gpubp.engine.plan import DATA, GRADS, SCALARS, SUMS, Layout, Operand, Part,
 from gpubp.engine.program import Program
 from gpubp.engine.store import Store
 from gpubp.engine.trace import Graph, Symbol
+from gpubp.engine.variables import Variable
 from gpubp.losses.base import quotient
 from gpubp.metrics.base import ratio
 from gpubp.ops.registry import dims, graph_of, value
 from gpubp.ops.shapes import B, size
+from gpubp.training.frozen import warn_of_strangers
+from gpubp.training.objective import naming
 from gpubp.training.update import loss_scale, update_part
 
 
@@ -87,6 +90,7 @@ class ModelProgram:
     structure: Any = None  # of the predictions: nested lists and dicts
     accumulated: list[Operand] = field(default_factory=list)  # what batches add to until an update
     draws: bool = False  # whether it only reads, and draws random numbers all the same
+    strangers: list[tuple[Operand, Variable]] = field(default_factory=list)  # read, but not the model's, and where
 
     @property
     def names(self) -> dict[str, Operand]:
@@ -112,9 +116,11 @@ class Builder:
         self.tallies: list[Tally] = []
         # What layers assign to variables waits beside them, until the loss is known to be finite: (variable, there).
         self.aside: list[tuple[Operand, Operand]] = []
+        self.graphs: list[Graph] = []
 
     def graph(self) -> Graph:
-        return Graph(self.scalars, self.store)
+        self.graphs.append(Graph(self.scalars, self.store))
+        return self.graphs[-1]
 
     def plan(self, name, assigned, unread=()) -> Part:
         return plan(name, assigned, self.layout, not self.model.run_eagerly, unread)
@@ -123,6 +129,8 @@ class Builder:
         """Makes a tally of sums over the batch; what is to be assigned for it."""
         made = Tally(name, compute)
         for key, total in sums.items():
+            if not all(isinstance(d, int) for d in dims(total)):
+                raise ValueError(f"{name}: sums[{key!r}] has the shape {dims(total)}, which depends on the rows B")
             for places in (made.batch, made.total):
                 places[key] = self.layout.add(SUMS, dims(total), np.float64)
         self.tallies.append(made)
@@ -145,7 +153,12 @@ class Builder:
         first = refreshed("halves", self.layout)
         if first.code:
             program.parts, program.first = [first, *parts], first.name
-        return ModelProgram(program, self.tallies)
+        return ModelProgram(program, self.tallies, strangers=self._strangers(parts))
+
+    def _strangers(self, parts) -> list[tuple[Operand, Variable]]:
+        """Where parts find the variables that are not in the store."""
+        wanted = [(v, symbol) for graph in self.graphs for v, symbol in graph.strangers.items()]
+        return [(part.places[symbol], v) for part in parts for v, symbol in wanted if symbol in part.places]
 
 
 def _mean(sums):
@@ -161,6 +174,8 @@ class Measured:
         self.each: dict[str, dict] = {}  # numerator and divisor of each output's loss
         with graph.recording():
             outputs = build.model.compute(batch.inputs, training)
+            if training:
+                warn_of_strangers(build.model, graph.strangers)
             goals = build.model.goals()
             total, divisor = self._losses(goals, outputs, batch)
             # Only training stops at a loss that is not finite: what reads reports it.
@@ -177,7 +192,8 @@ class Measured:
         weighted = []
         for goal, (y, y_pred, weight) in zip(goals, batch.pairs(goals, outputs), strict=True):
             if goal.loss is not None:
-                numerator, n = self._over_rows(*goal.loss.terms(y, y_pred, weight))
+                with naming(goal, goals):
+                    numerator, n = self._over_rows(*goal.loss.terms(y, y_pred, weight))
                 self.each[goal.output] = {"total": numerator, "divisor": n}
                 weighted.append((numerator if goal.weight == 1 else numerator * goal.weight, n))
         one = len({n for _, n in weighted}) == 1
@@ -217,7 +233,9 @@ class Measured:
                 if metric.collect:  # measured on the host, when all predictions are there
                     continue
                 name = _free(f"{goal.output}_{metric.name}" if len(goals) > 1 else metric.name, names)
-                self._tally(name, metric.sums(y, y_pred, weight if weighted else None), metric.compute)
+                with naming(goal, goals):
+                    sums = metric.sums(y, y_pred, weight if weighted else None)
+                self._tally(name, sums, metric.compute)
 
     def _tally(self, name, sums, compute):
         with self.graph.within(""):
@@ -391,6 +409,7 @@ def prediction_program(model, store: Store, sources: Sources, batch_size: int) -
     with graph.recording():
         structure = model.compute(batch, training=False)
     symbols = trees.flatten(structure)
+    _require_rows(model, symbols)
     outputs = [Operand(f"output{k}", 0, x.dtype, x.dims) for k, x in enumerate(symbols)]
     moving |= {p.segment: size(p.shape[1:]) * p.dtype.itemsize for p in outputs}
     forward = build.plan("forward", list(zip(outputs, symbols, strict=True)))
@@ -398,6 +417,15 @@ def prediction_program(model, store: Store, sources: Sources, batch_size: int) -
     draws = graph.reads("step")
     made = build.program([*gather, forward, *([build.record()] if draws else [])], moving)
     return replace(made, outputs=outputs, structure=structure, draws=draws)
+
+
+def _require_rows(model, outputs: list[Symbol]):
+    """Raises ValueError unless each output has a row for each row of a batch: there is room for no others."""
+    for name, x in zip(model.output_names, outputs, strict=True):
+        if x.dims[:1] != (B,) or not all(isinstance(d, int) for d in x.dims[1:]):
+            raise ValueError(
+                f"predict needs a row for each of the B rows of a batch; the output {name!r} has the shape {x.dims}"
+            )
 
 
 PROGRAMS: dict[str, Callable[..., ModelProgram]] = {

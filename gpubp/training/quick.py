@@ -84,6 +84,7 @@ class Prediction(_Bound):
                 return None
             try:
                 self.buffers[0][...] = x
+                self.runner.look_up()
                 if self.again():
                     copies = [out.copy() for out in self.outputs]
                     return copies[0] if self.lone else trees.like(self.runner.structure, copies)
@@ -121,6 +122,7 @@ class Step(_Bound):
             buffer[...] = a
         runner.set(step=model.iterations, updates=model.updates, seed=model.seed, learning_rate=model.rate)
         runner.reset()
+        runner.look_up()
         if not self.again():
             return None
         updates = runner.get("updates") if model.optimizer.recovers else model.updates + 1

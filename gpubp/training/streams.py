@@ -81,9 +81,9 @@ class StreamTraining(loop.Training):
         if self.stream.random_access:
             from gpubp.ops.philox import permutation
 
-            n = self.stream.length or 0
+            n = self.stream.size
             order = permutation(n, self.model.seed, position.start) if self.shuffle else np.arange(n)
-            order = order[position.batch :]
+            order = order[position.batch : self.stream.length]
         return self.stream.batches(order)
 
     def _step(self, batch, position: Position):
@@ -139,7 +139,7 @@ def evaluate(model, stream: Stream, watchers: Watchers) -> dict[str, float]:
         watchers("on_test_batch_end", k, logs=means)
         watchers("on_read_progress", done)
     if not total:
-        raise ValueError("the iterable has no batches to evaluate on")
+        raise ValueError("the iterable has no batches (left) to evaluate on: a generator gives its batches once")
     return means | exact.measured(model, seen)
 
 
@@ -154,6 +154,6 @@ def predict(model, stream: Stream, watchers: Watchers):
         watchers("on_predict_batch_end", k, logs={"outputs": found[-1]})
         watchers("on_read_progress", done)
     if not found:
-        raise ValueError("the iterable has no batches to predict for")
+        raise ValueError("the iterable has no batches (left) to predict for")
     parts = zip(*(trees.flatten(f) for f in found), strict=True)
     return trees.like(found[0], [np.concatenate(p) for p in parts])

@@ -83,24 +83,32 @@ def _runs(store: Store, optimizer: Optimizer):
 def _recorded(graph: Graph, store: Store, optimizer: Optimizer, treatment: Treatment, variables, scalars: Scalars):
     """What is assigned: over the whole run if the treatment proves elementwise, else variable by variable."""
 
-    def at(place: Operand):
+    def at(place: Operand, names: str):
         old = {name: graph.input(store.slot_at(name, place)) for name in store.slots}
         parameter, gradient = graph.input(place), graph.input(replace(place, segment=GRADS))
         new, changed = optimizer.advance(
             treatment, parameter, gradient, scalars.factor, scalars.rate, scalars.updates, old
         )
+        for value in (new, *changed.values()):
+            _require_shape(value, place, f"the {'constraint' if treatment.constraint else 'update'} of {names}")
         if scalars.due is not None:
             new = ops.where(scalars.due, new, parameter)
             changed = {name: ops.where(scalars.due, value, old[name]) for name, value in changed.items()}
         return [(place, new), *((store.slot_at(name, place), value) for name, value in changed.items())]
 
     if treatment.flat:
-        run = at(_stretch(store, variables))
+        run = at(_stretch(store, variables), " and ".join(repr(v.name) for v in variables))
         shared = set(needed(scalars.symbols))
         own = set(needed([value for _, value in run])) - shared
         if all(s.op is None or s.op.expression or s.op.view for s in own):
             return run
-    return [pair for v in variables for pair in at(v.place)]
+    return [pair for v in variables for pair in at(v.place, repr(v.name))]
+
+
+def _require_shape(value, place: Operand, what: str):
+    """Raises ValueError for a new value that would not lie where the old one does: it would overwrite others."""
+    if getattr(value, "dims", None) != place.shape:
+        raise ValueError(f"{what} gives {value!r}; it is to give an array of shape {place.shape}")
 
 
 def _stretch(store: Store, variables) -> Operand:

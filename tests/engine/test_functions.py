@@ -46,6 +46,22 @@ def test_grad_of_grad_and_a_hessian_vector_product():
     np.testing.assert_allclose(product(np.array([[5.0, 7.0]]), np.array([[1.0, -1.0]])), [[1.0, -2.0]])
 
 
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+def test_an_inner_gradient_is_by_its_argument_alone(executor):
+    """Other arguments, and what the inner function captures, are constant even where they are the same symbol."""
+    a = np.array([1.0, 2.0, 3.0])
+    product = lambda p, q: ops.sum(p * q)  # noqa: E731
+    for inner in (
+        lambda x: grad(product)(x, x),
+        lambda x: grad(product, 1)(x, x),
+        lambda x: grad(lambda p: ops.sum(p * x))(x),
+        lambda x: grad(product)(a, x),
+    ):
+        assert grad(lambda x, f=inner: ops.sum(f(x)), executor=executor)(a).tolist() == [1, 1, 1]
+    cube = lambda p: ops.sum(p**3)  # noqa: E731
+    assert grad(lambda x: ops.sum(grad(cube)(x) * x), executor=executor)(a).tolist() == (9 * a**2).tolist()
+
+
 def test_another_argument_and_a_second_result():
     f = lambda x, y: (ops.sum(x * y * y), {"y": y * 2})  # noqa: E731
     (value, aux), g = value_and_grad(f, argnums=1, has_aux=True)(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
@@ -99,6 +115,45 @@ def test_shapes_that_do_not_fit_name_the_line_and_the_shapes():
 def test_only_a_float_scalar_has_a_gradient():
     with pytest.raises(ValueError, match=r"only a float scalar.*\(3,\)"):
         grad(lambda x: x * 2)(np.ones(3))
+
+
+@pytest.mark.parametrize("returned", [None, (1.0, 2.0), "text"])
+def test_what_is_no_scalar_is_named(returned):
+    with pytest.raises(ValueError, match=f"must return a float scalar; it returned {type(returned).__name__}"):
+        value_and_grad(lambda x: returned)(np.ones(3))
+    with pytest.raises(TypeError, match="the function returns None; it is to return arrays"):
+        gpubp.compile(lambda x: {"a": x, "b": [x, None]})(np.ones(3))
+
+
+def test_arguments_may_be_given_by_name():
+    f = lambda x, scale=2.0, *, shift: ops.sum(x * scale["k"] + shift)  # noqa: E731
+    x, scale = np.arange(3.0), {"k": np.array([1.0, 2.0, 3.0])}
+    value, g = value_and_grad(f)(x, scale, shift=np.ones(3))
+    assert (float(value), g.tolist()) == (11, [1, 2, 3])
+    assert grad(f)(x, shift=np.ones(3), scale=scale).tolist() == [1, 2, 3]
+    compiled = gpubp.compile(f)
+    assert [float(compiled(x, scale=scale, shift=np.float64(k))) for k in (0, 1)] == [8, 11]
+    assert float(compiled(x, shift=np.float64(0), scale={"k": np.ones(3)})) == 3
+    assert grad(lambda x: ops.sum(grad(f)(x, scale, shift=x) * x))(x).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("argnums", [(0, 1), None, 1.0, True])
+def test_one_argument_at_a_time_is_differentiated_by(argnums):
+    for transform in (value_and_grad, grad):
+        with pytest.raises(TypeError, match=r"argnums is the position of one argument; .*into one list or dict"):
+            transform(ops.sum, argnums)
+        with pytest.raises(ValueError, match="argnums is 2, but 1 arguments are given by position"):
+            transform(ops.sum, 2)(np.ones(3))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "complex128", "U1", "O"])
+def test_dtypes_that_programs_do_not_know_are_named(dtype):
+    with pytest.raises(TypeError, match="functions take float32, float64, integers and bools; an argument is"):
+        gpubp.compile(ops.sum)(np.ones(3).astype(dtype))
+
+
+def test_arrays_of_the_other_byte_order_are_read_right():
+    assert gpubp.compile(lambda x: x * 2)(np.arange(3, dtype=">f8")).tolist() == [0, 2, 4]
 
 
 def test_arrays_on_the_left_of_an_operator_record():

@@ -21,9 +21,9 @@ CLASSIFIER = """
     forward_backward:
       matmul add relu
       matmul
-      add reduce_max isfinite where subtract exp reduce_sum check_index iota equal log add where
-        reduce_sum subtract reduce_sum check_finite cast cast broadcast_to negative broadcast_to where
-        divide broadcast_to multiply add reduce_sum
+      add reduce_max isfinite where subtract exp reduce_sum check_index iota equal where reduce_sum log
+        subtract add reduce_sum check_finite cast cast broadcast_to negative divide broadcast_to where
+        broadcast_to multiply add reduce_sum
       matmul
       matmul
       greater where reduce_sum
@@ -50,8 +50,9 @@ EXCLUSIVE_OR = """
       matmul
       add sigmoid
       matmul
-      add sigmoid softplus multiply subtract reduce_sum check_finite cast cast broadcast_to negative
-        multiply multiply add reduce_sum
+      add greater negative where softplus relu multiply subtract add reduce_sum check_finite cast cast
+        broadcast_to negative multiply greater where add sigmoid multiply where where add negative add
+        reduce_sum
       matmul
       matmul
       subtract multiply multiply reduce_sum

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit, softmax
+from scipy.special import expit, log_softmax, softmax
 from sklearn import metrics as sk
 
 import gpubp
-from gpubp import losses
+from gpubp import losses, ops
 from gpubp.layers import Activation, Dense, sketch
 
 RNG = np.random.default_rng(0)
@@ -44,6 +44,28 @@ def test_extreme_logits_neither_overflow_nor_lose_the_gradient():
     )
     assert float(value) == pytest.approx((1600 + np.log(2)) / 3)
     np.testing.assert_allclose(gradient.ravel(), [1 / 3, -1 / 3, -1 / 6])
+
+
+@pytest.mark.parametrize("loss", [losses.SparseCategoricalCrossentropy, losses.CategoricalCrossentropy])
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+def test_what_the_logits_have_in_common_does_not_round_the_loss_away(loss, executor):
+    z = np.array([[0, -1, 2], [0, -20, -30]], np.float32) + np.float32(1e5)
+    y = np.array([2, 0]) if loss is losses.SparseCategoricalCrossentropy else np.eye(3)[[2, 0]]
+    wanted = -log_softmax(z.astype(np.float64), 1)[[0, 1], [2, 0]]
+    values = loss(from_logits=True, reduction=None)
+    found = gpubp.compile(lambda z: values(y, z), executor)(z)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+def test_a_small_binary_crossentropy_of_large_logits_keeps_its_digits(executor):
+    z, y = np.array([[20.0], [-20.0], [15.0], [0.0], [80.0]], np.float32), np.array([[1.0], [0.0], [1.0], [1.0], [0.0]])
+    values = losses.BinaryCrossentropy(True, reduction=None)
+    slopes = gpubp.grad(lambda z: ops.sum(values(y, z)), executor=executor)(z)
+    exact = z.astype(np.float64)
+    wanted = np.log1p(np.exp(np.where(y == 1, -exact, exact)))
+    np.testing.assert_allclose(gpubp.compile(lambda z: values(y, z), executor)(z), wanted[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(slopes, np.where(y == 1, -expit(-exact), expit(exact)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])

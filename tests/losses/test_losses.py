@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 import gpubp
-from gpubp import losses, ops
+from gpubp import losses, metrics, ops
+from gpubp.layers import sketch
 
 from .cases import CASES
 
 each_case = pytest.mark.parametrize("case", CASES, ids=repr)
 RNG = np.random.default_rng(0)
+SOME = sketch.source((4,), np.float32)
+MORE = ops.concatenate([SOME, SOME], axis=0)  # twice as many rows
 
 
 def test_every_loss_is_met_by_the_table():
@@ -230,6 +233,11 @@ def test_functions_of_ones_own():
         loss.get_config()
 
 
+def test_all_can_be_shown():
+    assert repr(losses.get(lambda y, p: y)) == "<FunctionLoss '<lambda>'>"
+    assert repr(losses.Huber(name="mine")) == "<Huber 'mine'>"
+
+
 def test_names_are_those_of_keras():
     for name, cls in {"mse": "MeanSquaredError", "KLD": "KLDivergence", "huber": "Huber", "Dice": "Dice"}.items():
         assert type(losses.get(name)).__name__ == cls
@@ -267,6 +275,18 @@ def test_names_are_those_of_keras():
             ValueError,
             r"sample_weight has shape \(2,\), which does not fit values of shape \(3,\)",
         ),
+        (lambda: losses.get(lambda y, p: None)([1.0], [1.0]), TypeError, "<lambda> returns None; .*one value for each"),
+        (
+            lambda: metrics.get(lambda y, p: None)([1.0], [1.0]),
+            TypeError,
+            "<lambda> returns None; .*one value for each",
+        ),
+        (
+            lambda: losses.MeanSquaredError()(SOME, MORE),
+            ValueError,
+            r"predictions, \(2\*B, 4\); they have shape \(B, 4\)",
+        ),
+        (lambda: SOME + MORE, ValueError, r"shapes \(B, 4\) and \(2\*B, 4\) do not broadcast"),
         (
             lambda: losses.CategoricalCrossentropy()([1, 0], np.ones((2, 2))),
             ValueError,

@@ -6,7 +6,7 @@ import pytest
 
 from gpubp import Input, Model, Sequential, layers, models, ops
 from gpubp.optimizers import SGD
-from tests.models.oracle import X2, Y2, X, Y, assert_trains_like, descended, fit, flat, float64  # noqa: F401 - a fixture
+from tests.models.oracle import LABELS, X2, Y2, X, Y, assert_trains_like, descended, fit, flat, float64  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -33,6 +33,22 @@ def test_several_inputs_and_outputs_by_position_and_by_name():
     assert_trains_like(model, loss, {"b": X2, "a": X}, {"v": Y2, "u": Y}, [X, X2, Y, Y2])
     named, listed = model.predict({"b": X2, "a": X}, verbose=0), model.predict([X, X2], verbose=0)
     assert all(np.array_equal(p, q) for p, q in zip(named, listed, strict=True))
+
+
+def test_errors_say_which_of_several_outputs_they_are_about():
+    x = Input((4,))
+    model = Model(x, [layers.Dense(1, name="size")(x), layers.Dense(3, "softmax", name="kind")(x)])
+    for loss, y, message in (
+        ("mse", LABELS[:, None], r"the output 'kind': mean_squared_error: targets must have the shape .*\(None, 3\)"),
+        ("sparse_categorical_crossentropy", LABELS + 1, r"the output 'kind': .*the label 3 is not in 0\.\.2"),
+        (lambda y, p: None, LABELS, "the output 'kind': <lambda> returns None"),
+    ):
+        model.compile("sgd", {"size": "mse", "kind": loss})
+        with pytest.raises((TypeError, ValueError), match=message):
+            fit(model, X, [Y, y])
+    model.compile("sgd", "mse", metrics={"kind": ["mae"]})
+    with pytest.raises(ValueError, match="the output 'kind': "):
+        model.evaluate(X, [Y, Y], verbose=0)
 
 
 def test_inputs_and_outputs_drawn_as_dicts_come_and_go_as_dicts():
@@ -218,7 +234,7 @@ def test_the_order_of_weights_is_that_of_the_layers_and_setting_them_is_all_or_n
     shapes = [(4, 3), (3,), (3,), (3,), (3,), (3,), (3, 1), (1,)]
     assert [w.shape for w in model.get_weights()] == shapes
     new = [np.full(s, float(k)) for k, s in enumerate(shapes)]
-    model.set_weights(new)
+    model.set_weights(w for w in new)
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), new, strict=True))
     for wrong in (new[:-1], [*new[:-1], np.zeros(2)], [*(w + 1 for w in new[:-1]), np.array(["a"])]):
         with pytest.raises(ValueError):  # noqa: PT011 - two of ours, one of NumPy's

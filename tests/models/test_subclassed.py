@@ -180,6 +180,107 @@ def test_numpy_functions_on_a_variable_in_call_are_refused():
         Frozen()(Input((4,)))
 
 
+@pytest.mark.parametrize("base", [layers.Layer, Model])
+@pytest.mark.parametrize("returned", [None, 5, [], {"a": None}])
+def test_a_call_that_returns_no_arrays_is_named(base, returned):
+    class Forgetful(base):
+        def call(self, x):
+            return returned
+
+    forgetful = Forgetful(name="forgetful")
+    with pytest.raises(TypeError, match=r"call of 'forgetful' returns .*it is to return what"):
+        forgetful.predict(X) if base is Model else forgetful(Input((4,)))
+
+
+@pytest.mark.parametrize("base", [layers.Layer, Model])
+def test_an_init_without_that_of_its_base_is_named(base):
+    class Hasty(base):
+        def __init__(self):
+            self.units = 3
+
+        def call(self, x):
+            return x
+
+    with pytest.raises(TypeError, match=r"the __init__ of Hasty has to call super\(\).__init__\(\) first"):
+        Hasty().compile("sgd", "mse") if base is Model else Sequential([Input((4,)), Hasty()])
+    with pytest.raises(TypeError, match="__init__ of Hasty"):
+        Hasty()(X)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shape"),
+    [
+        (lambda x: ops.concatenate([x, x], axis=0), r"\(2\*B, 4\)"),
+        (lambda x: ops.concatenate([x, x[:1]], axis=0), r"\(B\+1, 4\)"),
+        (lambda x: ops.sum(x, axis=0, keepdims=True), r"\(1, 4\)"),
+        (lambda x: ops.reshape(x, (-1,)), r"\(4\*B,\)"),
+        (ops.sum, r"\(\)"),
+        (lambda x: x @ ops.transpose(x), r"\(B, B\)"),
+    ],
+)
+def test_predictions_have_a_row_for_each_row(wrong, shape):
+    """There is no room for others: they would overwrite what lies behind."""
+
+    class Net(Model):
+        def call(self, x):
+            return [x, wrong(x)]
+
+    with pytest.raises(ValueError, match=f"predict needs a row for each of the B rows .* has the shape {shape}"):
+        Net().predict(X, verbose=0)
+
+
+@pytest.mark.parametrize("wrong", [lambda w: w[:1], lambda w: ops.concatenate([w, w]), ops.sum, lambda w: None])
+def test_a_constraint_that_changes_the_shape_is_refused(wrong):
+    model = Sequential([Input((4,)), layers.Dense(3, kernel_constraint=wrong, name="bound"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    before = flat(model)
+    with pytest.raises(ValueError, match=r"the constraint of 'bound/kernel' gives .* shape \(4, 3\)"):
+        fit(model, X, Y)
+    assert np.array_equal(flat(model), before)
+
+
+@pytest.mark.parametrize("value", [lambda x: x, lambda x: ops.sum(x, axis=0)])
+def test_call_can_not_assign_another_shape(value):
+    class Last(layers.Layer):
+        def build(self, input_shape):
+            self.last = self.add_weight((), trainable=False, name="last")
+
+        def call(self, x):
+            self.last.assign(value(x))
+            return x
+
+    with pytest.raises(ValueError, match=r"'last/last' has shape \(\); it can't be assigned shape"):
+        Last()(Input((4,)))
+
+
+class MadeInCall(layers.Layer):
+    def call(self, x):
+        return layers.Dense(3)(x)
+
+
+class WeighedInCall(layers.Layer):
+    def call(self, x):
+        return x * self.add_weight((4,), "ones", name="w")
+
+
+class BuiltInTraining(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.inner = layers.Dense(4)
+
+    def call(self, x, training=False):
+        return self.inner(x) if training else x
+
+
+@pytest.mark.parametrize("layer", [MadeInCall, WeighedInCall, BuiltInTraining])
+def test_weights_that_are_made_in_call_are_refused(layer):
+    """They would be others in each program, and none of them would learn."""
+    model = Sequential([Input((4,)), layer(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"test_subclassed\.py:\d+: the layer .* make layers in __init__"):
+        fit(model, X, Y)
+
+
 class Penalty(layers.Layer):
     def build(self, input_shape):
         self.w = self.add_weight((input_shape[-1],), "ones", name="w")

@@ -227,6 +227,28 @@ def test_equal_infinities_share_the_gradient_of_logaddexp():
     np.testing.assert_array_equal(gradients, [[0.5, 0.5, 0.5, 0.0], [0.5, 0.5, 0.5, 1.0]])
 
 
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+@pytest.mark.parametrize("exponent", [0, 0.0, np.zeros(3)])
+def test_a_power_of_exponent_zero_is_constant(exponent, executor):
+    slope = gpubp.grad(lambda a: ops.sum(a**exponent), executor=executor)
+    assert slope(np.array([0.0, 1.0, -2.0])).tolist() == [0, 0, 0]
+    twice = gpubp.grad(lambda a: ops.sum(gpubp.grad(lambda b: ops.sum(b**exponent))(a)), executor=executor)
+    assert twice(np.array([0.0, 1.0, -2.0])).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("extreme", [ops.max, ops.min, ops.argmax])
+def test_there_is_no_extreme_of_nothing(extreme):
+    for function in (extreme, gpubp.compile(extreme), gpubp.compile(lambda x: extreme(x, axis=0))):
+        with pytest.raises(ValueError, match=r"no elements|zero-size|empty"):
+            function(np.zeros((0, 3)))
+    assert gpubp.compile(lambda x: extreme(x, axis=1))(np.zeros((0, 3))).shape == (0,)
+
+
+def test_an_error_in_a_function_speaks_of_no_weights():
+    with pytest.raises(ValueError, match=r"while a function was computed: the index 5 is not in -3\.\.2$"):
+        gpubp.compile(lambda x: ops.take(x, np.array([5]), axis=0))(np.zeros(3))
+
+
 def test_powers_of_zero_have_a_gradient():
     gradient = gpubp.grad(lambda p: ops.sum(ops.power(*p)))([np.array([0.0, 0.0]), np.array([2.0, 3.0])])
     np.testing.assert_array_equal(gradient, np.zeros((2, 2)))
@@ -286,6 +308,9 @@ def test_activations_are_found_by_name_and_named():
     assert activations.name_of(ops.exp) == "exponential"
     with pytest.raises(ValueError, match="did you mean 'gelu'"):
         activations.get("gelo")
+    for wrong in (3, ["relu"]):
+        with pytest.raises(ValueError, match=r"unknown activation .*known are celu"):
+            activations.get(wrong)
     with pytest.raises(ValueError, match="no name"):
         activations.name_of(lambda x: x)
 

@@ -437,6 +437,8 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             MLPClassifier(**SMALL | parameters).fit(x, y)
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        MLPClassifier(hidden_layer_sizes=(5.5,)).fit(x, y)
     with pytest.raises(ValueError, match="pass a dict of classes"):
         MLPClassifier(class_weight="balanced").partial_fit(x, y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="validation_data is"):

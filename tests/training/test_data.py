@@ -199,6 +199,14 @@ def classifier():
     return model
 
 
+def crooked(**parts):
+    """A sparse matrix with one wrong number in its middle."""
+    made = sp.csr_array(X)
+    for name, value in parts.items():
+        getattr(made, name)[9] = value
+    return made
+
+
 BAD = X.copy()
 BAD[7, 2] = np.nan
 FRAME = Frame({"age": X[:, 0], "city": np.array(["a"] * 20, object), "sex": np.array(["f"] * 20), "pay": X[:, 1]})
@@ -210,6 +218,9 @@ REFUSED = {
     "columns of text": (FRAME, LABELS, TypeError, r"\['city', 'sex'\] hold none: encode them"),
     "rows of different lengths": ([[1, 2, 3, 4], [1, 2]], LABELS[:2], TypeError, "can't be made an array"),
     "no rows": (X[:0], LABELS[:0], ValueError, r"x must have rows; its shape is \(0, 4\)"),
+    "no columns": (X[:, :0], LABELS, ValueError, r"x must have numbers in its rows; its shape is \(20, 0\)"),
+    "masked elements": (np.ma.masked_greater(X, 1), LABELS, ValueError, "x has masked elements: .*filled"),
+    "masked labels": (X, np.ma.masked_equal(LABELS, 1), ValueError, "y has masked elements"),
     "an empty list": ([], [], ValueError, "x must have rows"),
     "nothing": (None, LABELS, TypeError, "x is missing"),
     "a number": (3.0, LABELS, ValueError, "must have rows"),
@@ -217,6 +228,9 @@ REFUSED = {
     "an axis too many": (X[:, :, None], LABELS, ValueError, r"\(rows, 4\).*\(20, 4, 1\)"),
     "other features": (X[:, :3], LABELS, ValueError, r"\(rows, 4\).*\(20, 3\)"),
     "other features, sparse": (sp.csr_matrix(X[:, :3]), LABELS, ValueError, r"\(rows, 4\).*\(20, 3\)"),
+    "indices out of range": (crooked(indices=4), LABELS, ValueError, "x is no valid sparse matrix"),
+    "negative indices": (crooked(indices=-1), LABELS, ValueError, "x is no valid sparse matrix"),
+    "rows that end before they begin": (crooked(indptr=-7), LABELS, ValueError, "x is no valid sparse matrix"),
     "fewer targets": (X, LABELS[:9], ValueError, "x has 20 rows and y has 9 rows"),
     "NaN": (BAD, LABELS, ValueError, "x holds values that are not finite.*row 7"),
     "infinity": (np.where(np.isnan(BAD), -np.inf, X), LABELS, ValueError, "x holds .*-inf"),
@@ -260,6 +274,10 @@ def test_batches_of_labels_with_a_fraction_are_refused_each_time():
     assert state(model) == before
 
 
+def weights(model):
+    return np.concatenate([w.ravel() for w in model.get_weights()])
+
+
 def state(model):
     kept = {**{v.path: v.numpy() for v in model.variables}, **model.optimizer_state()}
     return {name: a.tobytes() for name, a in kept.items()}, model.iterations, model.updates, model.optimizer.iterations
@@ -295,7 +313,7 @@ SIZES = {
     "validation_batch_size": (0, -1),
     "validation_steps": (0, 1.5),
     "validation_freq": (0, -1, 0.5),
-    "validation_split": (1.0, -0.1, 2),
+    "validation_split": (1.0, -0.1, 2, True, "a"),
     "verbose": (7, "loud"),
     "callbacks": ([3], "early"),
 }
@@ -308,6 +326,16 @@ def test_wrong_sizes_are_refused(name, value):
     with pytest.raises((ValueError, TypeError), match=name):
         model.fit(X, LABELS, **{"verbose": 0, "validation_data": (X, LABELS), name: value})
     assert state(model) == before
+
+
+@pytest.mark.parametrize("order", [None, range(19), range(1, 21), np.arange(20.0)])
+def test_an_order_that_is_none_is_refused(order):
+    model = classifier()
+    before = weights(model)
+    with pytest.raises(ValueError, match=r"shuffle must give the order of 20 rows, as many ints in 0\.\.19"):
+        model.fit(X, LABELS, shuffle=lambda n: order, verbose=0)
+    np.testing.assert_array_equal(weights(model), before)
+    model.fit(X, LABELS, shuffle=lambda n: list(range(n)), verbose=0)
 
 
 @pytest.mark.parametrize("method", ["evaluate", "predict"])
@@ -328,8 +356,9 @@ def test_arguments_of_compile_are_refused_with_suggestions_and_change_nothing():
         with pytest.raises(ValueError, match="did you mean"):
             model.compile(**{"optimizer": "adam", "loss": "mse", **wrong})
     assert model.loss.name == "sparse_categorical_crossentropy"
-    with pytest.raises(ValueError, match="loss_weights are numbers"):
-        model.compile("adam", "mse", ["mae"])
+    for wrong in (["mae"], [float("nan")], [True]):
+        with pytest.raises(ValueError, match="loss_weights are finite numbers"):
+            model.compile("adam", "mse", wrong)
     with pytest.raises(ValueError, match="there is no device 'gpu'"):
         gpubp.set_device("gpu")
     model.fit(X, LABELS, verbose=0)

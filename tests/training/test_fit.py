@@ -186,6 +186,50 @@ def test_a_layer_that_trains_is_enough(data):
         model.fit(*data, verbose=0)
 
 
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_variable_of_ones_own_counts_as_it_is_now(data, run_eagerly):
+    """It belongs to no model; in losses and layers its value is that of the moment, not of the first step."""
+    factor = gpubp.Variable(np.float32(1))
+    scale = gpubp.layers.Lambda(lambda x: factor * x)
+    model = gpubp.Sequential([gpubp.Input((8,)), Dense(1, name="d"), scale])
+    factor.trainable = False
+    model.compile("sgd", lambda y, p: gpubp.ops.square(p - y) * factor, run_eagerly=run_eagerly)
+    x, y = data[0], data[0][:, :1]
+    plain = gpubp.Sequential([gpubp.Input((8,)), Dense(1, name="d")])
+    plain.set_weights(model.get_weights())
+    for value in (1.0, 3.0, 0.5):
+        factor.assign(value)
+        z = plain.predict(x, verbose=0)
+        wanted = np.mean(value * (value * z - y) ** 2)
+        assert model.evaluate(x, y, verbose=0) == pytest.approx(wanted, rel=1e-5)
+        for _ in range(3):  # single batches take a short way from the second one on
+            np.testing.assert_allclose(model.predict(x, verbose=0), value * z, rtol=1e-4)
+            model.optimizer.learning_rate = 0.0
+            assert model.train_on_batch(x, y) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_callback_changes_such_a_variable_between_epochs(data):
+    factor = gpubp.Variable(np.float32(0))
+    rise = gpubp.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: factor.assign(epoch))
+    model = gpubp.Sequential([gpubp.Input((8,)), Dense(1)])
+    model.compile(gpubp.optimizers.SGD(0.0), lambda y, p: gpubp.ops.square(p - y) * factor)
+    losses = model.fit(data[0], data[0][:, :1], epochs=4, verbose=0, callbacks=[rise]).history["loss"]
+    assert losses[1] > 0
+    np.testing.assert_allclose(losses, losses[1] * np.arange(4), rtol=1e-5)
+
+
+def test_weights_that_belong_to_no_layer_of_the_model_are_warned_of(data):
+    hidden = Dense(8, name="lost")
+    model = gpubp.Sequential([gpubp.Input((8,)), gpubp.layers.Lambda(lambda x: hidden(x)), Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="leaves 'lost/kernel', 'lost/bias' as they are") as caught:
+        model.fit(data[0], data[1], verbose=0)
+    assert caught[0].filename == __file__
+    hidden.trainable = False
+    model.compile("sgd", "mse")
+    model.fit(data[0], data[1], verbose=0)
+
+
 class Interrupt(Callback):
     """Sends the process the signal of Ctrl-C from another thread, as a terminal would."""
 
@@ -328,6 +372,45 @@ def test_a_custom_loss_and_metric_train_at_once():
     losses = model.fit(x, y, batch_size=60, epochs=60, verbose=0).history
     assert losses["loss"][-1] < 0.02 < losses["loss"][0]
     assert losses["loss"] == pytest.approx(losses["pseudo_huber"])
+
+
+def test_results_of_metrics_are_floats_where_they_have_no_axes(data):
+    class Sums(gpubp.Metric):
+        def sums(self, y_true, y_pred, sample_weight=None):
+            return {"all": gpubp.ops.sum(y_pred), "each": gpubp.ops.sum(y_pred, axis=0)}
+
+        def compute(self, sums):
+            return sums[self.name]
+
+    model = classifier()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=[Sums("all"), Sums("each")])
+    history = model.fit(*data, verbose=0).history
+    assert type(history["all"][0]) is float
+    assert history["all"] == pytest.approx([50])
+    assert history["each"][0].shape == (3,)
+
+
+def test_sums_of_a_metric_do_not_depend_on_the_rows(data):
+    class Each(gpubp.Metric):
+        def sums(self, y_true, y_pred, sample_weight=None):
+            return {"each": y_pred}
+
+    model = classifier()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=[Each()])
+    with pytest.raises(ValueError, match=r"each: sums\['each'\] has the shape \(B, 3\), which depends on the rows"):
+        model.fit(*data, verbose=0)
+
+
+def test_an_optimizer_gives_weights_and_slots_their_shapes(data):
+    class Widening(gpubp.Optimizer):
+        slots = ("total",)
+
+        def update_variable(self, parameter, gradient, rate, updates, slots):
+            return parameter, {"total": gpubp.ops.concatenate([gradient, gradient])}
+
+    model = classifier(optimizer=Widening(0.1))
+    with pytest.raises(ValueError, match=r"the update of 'hidden/kernel'.* gives .*it is to give an array of shape"):
+        model.fit(*data, verbose=0)
 
 
 def test_a_learning_rate_schedule_is_a_function_of_the_step(data):

@@ -111,6 +111,24 @@ def test_evaluate_and_predict_on_batches_are_those_on_their_rows(source):
     assert history["val_loss"] == [pytest.approx(model.evaluate(X, LABELS, verbose=0)[0])]
 
 
+def test_short_epochs_of_shuffled_batches_choose_from_all_of_them():
+    class Noted(Plain):
+        taken = ()
+
+        def __getitem__(self, index):
+            self.taken = (*self.taken, index)
+            return BATCHES[index]
+
+    data = Noted()
+    classifier().fit(data, steps_per_epoch=2, epochs=20, verbose=0)
+    assert len(data.taken) == 40
+    assert set(data.taken) == {0, 1, 2, 3}
+    assert all(a != b for a, b in zip(data.taken[::2], data.taken[1::2], strict=True))
+    data = Noted()
+    classifier().fit(data, steps_per_epoch=2, epochs=2, shuffle=False, verbose=0)
+    assert data.taken == (0, 1, 0, 1)
+
+
 def test_a_generator_without_end_needs_steps_and_is_asked_for_no_more():
     taken = []
 
@@ -215,8 +233,8 @@ REFUSED = {
     "weights beside a stream": (lambda m: m.fit(Iterable(), sample_weight=LABELS), "sample_weight can't be given"),
     "a split of a stream": (lambda m: m.fit(Iterable(), validation_split=0.5), "validation_split can't be given"),
     "no batches": (lambda m: m.fit(iter([])), "no batches"),
-    "no batches to evaluate": (lambda m: m.evaluate(iter([])), "no batches to evaluate"),
-    "no batches to predict": (lambda m: m.predict(iter([])), "no batches to predict"),
+    "no batches to evaluate": (lambda m: m.evaluate(iter([])), "no batches .left. to evaluate"),
+    "no batches to predict": (lambda m: m.predict(iter([])), "no batches .left. to predict"),
     "validation data that are neither": (lambda m: m.fit(X, LABELS, validation_data=X), "validation_data is"),
 }
 
