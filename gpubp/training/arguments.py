@@ -19,6 +19,13 @@ def due_in(frequency) -> Callable[[int], bool]:
     return lambda epoch: (epoch + 1) % every == 0
 
 
+def shuffling(value) -> bool | Callable:
+    """Whether, or how, epochs have orders of their own. Raises ValueError for what says neither."""
+    if not callable(value) and not isinstance(value, bool | np.bool_):
+        raise ValueError(f"shuffle must be True, False, or a function of the number of rows; it is {value!r}")
+    return value
+
+
 def positive(name: str, value) -> int:
     """An int of at least 1. Raises ValueError for anything else."""
     return at_least(1, name, value)

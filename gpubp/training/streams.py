@@ -55,7 +55,7 @@ class Tallies:
 class StreamTraining(loop.Training):
     """Epochs over a stream of batches. Arguments as of `loop.ArrayTraining`; class_weight: as of `fit`."""
 
-    def __init__(self, model, stream: Stream, shuffle: bool, watchers: Watchers, class_weight):
+    def __init__(self, model, stream: Stream, shuffle, watchers: Watchers, class_weight):
         super().__init__(model, watchers)
         self.stream, self.class_weight = stream, class_weight
         self.shuffle = shuffle and stream.random_access

@@ -1,5 +1,6 @@
 """What every model can do with data: compile, fit, evaluate, predict, and the same for a single batch."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from gpubp.engine.executors.capacity import TooLargeError
 from gpubp.optimizers.lbfgs import LBFGS
 from gpubp.optimizers.loss_scale import LossScaleOptimizer
 from gpubp.training import data, exact, feeds, loop, quick, streams
-from gpubp.training.arguments import at_least, due_in, optional, positive, roomy
+from gpubp.training.arguments import at_least, due_in, optional, positive, roomy, shuffling
 from gpubp.training.callbacks import Callback
 from gpubp.training.frozen import warn_if_frozen
 from gpubp.training.intake import rows_for
@@ -148,7 +149,7 @@ class Trainer(Programmed):
         callbacks: list[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data=None,
-        shuffle: bool = True,
+        shuffle: bool | Callable[[int], np.ndarray] = True,
         class_weight: dict | None = None,
         sample_weight=None,
         initial_epoch: int = 0,
@@ -171,14 +172,15 @@ class Trainer(Programmed):
             epochs: the number of the last epoch. Default 1.
             verbose: 0 silent, 1 a live bar, 2 a line an epoch, "auto" a bar in a terminal. Default "auto".
             callbacks: list of Callback.
-            validation_split: share of the rows, from the end, to validate on. Default 0.
+            validation_split: share of the rows, from the end, to validate on; none where `validation_data` is given.
+                Default 0.
             validation_data: (x, y) or (x, y, sample_weight) to validate on after each epoch; or a Sequence or iterable.
             shuffle: whether each epoch has an order of its own; or, for arrays, a function that gives the next order of
                 so many rows. Default True.
             class_weight: dict of labels to the weights of their rows. Default 1 each.
             sample_weight: weights of the rows; for several outputs a list or dict. Default 1 each.
             initial_epoch: the epoch to begin with. Default 0.
-            steps_per_epoch: batches of an epoch at most. Default all.
+            steps_per_epoch: batches of an epoch at most, chosen from all where there is an order. Default all.
             validation_steps, validation_batch_size: the same for validation. Default all, and `batch_size`.
             validation_freq: epochs from one validation to the next, or a list of the epochs (from 1) that have one.
                 Default 1.
@@ -195,7 +197,7 @@ class Trainer(Programmed):
             limit = optional("steps_per_epoch", steps_per_epoch)
             held_size = optional("validation_batch_size", validation_batch_size) or batch_size
             held_steps = optional("validation_steps", validation_steps)
-            due = due_in(validation_freq)
+            due, shuffle = due_in(validation_freq), shuffling(shuffle)
             stream = data.as_stream(x, limit)
             held = validation_data
             if stream is not None:
@@ -203,7 +205,7 @@ class Trainer(Programmed):
                 rows, told = None, {"steps": stream.length, "batch_size": None, "rows": None}
             else:
                 rows = rows_for(self, x, y, sample_weight, class_weight, fitting=True)
-                if validation_split:
+                if validation_split and held is None:
                     rows, held = rows.split(validation_split)
                 length = min(-(-len(rows) // batch_size), limit or len(rows))
                 told = {"steps": length, "batch_size": batch_size, "rows": len(rows)}
@@ -235,7 +237,7 @@ class Trainer(Programmed):
         if isinstance(self.optimizer, LBFGS):
             runner = self._training_runner(source, min(batch_size, len(source)), "gradient")
             return Minimisation(self, runner, source, watchers)
-        runner = self._training_runner(source, batch_size)
+        runner = self._training_runner(source, roomy(len(source), batch_size))
         try:
             return loop.ArrayTraining(self, runner, source, shuffle, watchers, limit)
         except TooLargeError:

@@ -102,9 +102,16 @@ struct Gradient {
   }
 };
 
-// What the teams of a block have added up column by column, each thread for its own: the sums, stored. `teams` is shared.
+// A number of each thread, the same memory for all widths of layers.
+__device__ inline float* numbers_of_threads() {
+  __shared__ float numbers[BLOCK];
+  return numbers;
+}
+
+// What the teams of a block have added up column by column, each thread for its own: the sums, stored.
 template <int TEAM, int COLUMNS, int EACH>
-__device__ inline void store_row_sums(const float (&sum)[EACH], float* teams, float* to) {
+__device__ inline void store_row_sums(const float (&sum)[EACH], float* to) {
+  float* const teams = numbers_of_threads();
 #pragma unroll
   for (int e = 0; e < EACH; e++) {
     __syncthreads();

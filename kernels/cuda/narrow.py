@@ -124,7 +124,6 @@ def _ld(tile) -> int:
 def _leave(chain) -> list[str]:
     """What a block has added up goes to memory."""
     lines = [f"float* mine = reinterpret_cast<float*>(partials) + i64(blockIdx.x) * {sums(chain)};"]
-    lines.append("__shared__ float teams[BLOCK];")
     for number, s in enumerate(chain.stages):
         if isinstance(s, Gradient):
             lines += [f"sum{number}.store(mine);", f"mine += {prod(matrix(chain, s))};"]
@@ -237,7 +236,7 @@ class _StageText(LoopText):
     def leave_row_sums(self) -> list[str]:
         lines = []
         for s in self.row_sums:
-            lines.append(f"store_row_sums<{self.team}, {self.columns}>(rows{self.number}_{s.value}, teams, mine);")
+            lines.append(f"store_row_sums<{self.team}, {self.columns}>(rows{self.number}_{s.value}, mine);")
             lines.append(f"mine += {self.columns};")
         return lines
 

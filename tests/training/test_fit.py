@@ -435,6 +435,21 @@ def test_changing_the_rate_between_epochs_needs_no_new_program(data):
     assert model._runners == programs
 
 
+@pytest.mark.parametrize("size", [10**9, 10**30])
+def test_a_batch_of_more_rows_than_there_are_takes_no_more_memory(data, size):
+    one, other = classifier(), classifier()
+    one.fit(*data, batch_size=size, epochs=2, verbose=0)
+    other.fit(*data, batch_size=len(data[0]), epochs=2, verbose=0)
+    assert np.array_equal(weights(one), weights(other))
+
+
+def test_validation_data_come_before_a_split(data):
+    one, other = classifier(), classifier()
+    found = one.fit(*data, validation_split=0.5, validation_data=(data[0][:9], data[1][:9]), verbose=0)
+    wanted = other.fit(*data, validation_data=(data[0][:9], data[1][:9]), verbose=0)
+    assert found.history == wanted.history
+
+
 REFUSED = {
     "features": (lambda m, x, y: m.fit(x[:, :5], y), r"\(rows, 8\).*\(50, 5\)"),
     "rows": (lambda m, x, y: m.fit(x, y[:9]), "50 rows and y has 9"),
@@ -447,6 +462,7 @@ REFUSED = {
     "loss": (lambda m, x, y: m.compile("adam", "mean_squared_eror"), "did you mean 'mean_squared_error'"),
     "metric": (lambda m, x, y: m.compile("adam", "mse", metrics=["accurcy"]), "did you mean 'accuracy'"),
     "split": (lambda m, x, y: m.fit(x, y, validation_split=1.5), "validation_split"),
+    "shuffle": (lambda m, x, y: m.fit(x, y, shuffle="batch"), "shuffle must be True, False"),
     "verbose": (lambda m, x, y: m.fit(x, y, verbose=7), "verbose must be"),
 }
 
