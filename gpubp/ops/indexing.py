@@ -36,6 +36,13 @@ take_rows = register(
 def _take_sparse_rows(data, indices, indptr, index, columns, dtype):
     from scipy.sparse import csr_array  # SciPy takes time to import, and few programs read sparse rows
 
+    for name, given, n in (
+        ("column", indices, columns),
+        ("row", index, len(indptr) - 1),
+        ("entry", indptr, len(data) + 1),
+    ):
+        if given.size and not (given.min() >= 0 and given.max() < n):  # SciPy does not look
+            raise IndexError(f"a {name} index is not in 0..{n - 1}")
     rows = csr_array((data, indices, indptr), shape=(len(indptr) - 1, columns))
     return rows[index].toarray().astype(dtype)
 

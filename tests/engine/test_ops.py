@@ -216,6 +216,16 @@ def test_a_loss_that_is_not_finite_and_a_label_out_of_range_raise(executor):
         gpubp.compile(lambda y: ops.one_hot(y, 3), executor)(np.array([0, 3]))
 
 
+@pytest.mark.parametrize("executor", ["auto", "reference"])
+@pytest.mark.parametrize(
+    ("column", "row", "message"), [(10**9, 1, r"column index is not in 0\.\.4"), (1, 7, r"row index is not in 0\.\.1")]
+)
+def test_sparse_rows_lead_nowhere_else(executor, column, row, message):
+    pick = gpubp.compile(lambda *csr: ops.take_sparse_rows(*csr, columns=5, dtype="float32"), executor)
+    with pytest.raises(ValueError, match=message):
+        pick(np.ones(3), np.array([0, 2, column], np.int32), np.array([0, 1, 3]), np.array([0, row]))
+
+
 def test_axes_and_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="axis 2 is out of range"):
         ops.sum(X, axis=2)
