@@ -23,6 +23,13 @@ from gpubp.utils import next_seed
 
 # Whether the outermost call that is under way is one of training: layers inside of layers follow it.
 TRAINING: ContextVar[bool] = ContextVar("training", default=False)
+AROUND: ContextVar[Any] = ContextVar("around", default=None)  # the graph in whose recording a layer is being built
+
+
+def _recorded_around():
+    """The graph that records, be it that ops compute at once while a layer is built; None if there is none."""
+    graph = RECORDING.get()
+    return AROUND.get() if graph is None else graph
 
 
 class _Memory:
@@ -232,8 +239,12 @@ class Layer:
     def build_once(self, input_shape):
         """Builds, unless that has been done."""
         if not self.built:
-            with recording(None):  # weights begin with values, whatever is recorded around it
-                self.build(input_shape)
+            around = AROUND.set(_recorded_around())
+            try:
+                with recording(None):  # weights begin with values, whatever is recorded around it
+                    self.build(input_shape)
+            finally:
+                AROUND.reset(around)
             self.built = True
 
     def add_weight(
@@ -264,8 +275,9 @@ class Layer:
             ValueError: if the layer has a weight of that name already, the shape has unknown dimensions, or a model
                 that is built calls the layer.
         """
-        if RECORDING.get() is not None:
-            RECORDING.get().refuse_weights(self.name)
+        graph = _recorded_around()
+        if graph is not None:
+            graph.refuse_weights(self.name)
         name = name or free_name("variable", [v.name.partition("/")[2] for v in self._own])
         if any(v.name == f"{self.name}/{name}" for v in self._own):
             raise ValueError(f"the layer {self.name!r} has a weight {name!r} already; give this one another name")

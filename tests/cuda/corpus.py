@@ -95,7 +95,7 @@ def of_ops() -> dict[str, Call]:
             left = iter(given)
             return [op(*(next(left) for _ in inputs), **attrs) for op, inputs, attrs in calls]
 
-        compiled, *_ = functions._record(function, [a for _, inputs, _ in calls for a in inputs], "auto")
+        compiled, *_ = functions._record(function, ([a for _, inputs, _ in calls for a in inputs], {}), "auto")
         found |= of_program(compiled.executor.program, 1)
     return found
 

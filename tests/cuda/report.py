@@ -23,12 +23,13 @@ ENTRY = re.compile(
 
 @dataclass(frozen=True)
 class Usage:
-    """Of one kernel: registers of a thread, bytes of static shared memory of a block, bytes of a thread that lie in
-    memory because it has spilled them, or reaches them by a number that it does not know in advance."""
+    """Of one kernel: registers of a thread, bytes of static shared memory of a block, bytes spilled, and bytes of a
+    thread's arrays that lie in memory because it reaches them by numbers that are not known in advance."""
 
     registers: int
     shared: int
     spilled: int
+    stack: int = 0
 
 
 def usage(source: str, target: str) -> dict[str, Usage]:
@@ -37,8 +38,9 @@ def usage(source: str, target: str) -> dict[str, Usage]:
     found = {}
     for entry in ENTRY.finditer(log):
         shared = re.search(r"(\d+) bytes smem", entry["rest"])
-        spilled = sum(int(entry[what]) for what in ("stack", "stores", "loads"))
-        found[entry["name"]] = Usage(int(entry["registers"]), int(shared[1]) if shared else 0, spilled)
+        spilled = int(entry["stores"]) + int(entry["loads"])
+        static = int(shared[1]) if shared else 0
+        found[entry["name"]] = Usage(int(entry["registers"]), static, spilled, int(entry["stack"]))
     return found
 
 

@@ -11,7 +11,7 @@ import gpubp
 from gpubp.backend import choice
 from gpubp.engine.executors.capacity import TooLargeError
 from gpubp.layers import Dense
-from gpubp.training import blocks, conveyor, feeds
+from gpubp.training import blocks, conveyor, feeds, packing
 from gpubp.training.conveyor import Conveyor
 
 from .emulation.device import EmulatedDevice
@@ -228,11 +228,19 @@ def test_training_that_stops_leaves_no_copy_behind(streaming):
     assert device.on_its_way == []
 
 
-def test_rows_that_are_not_there_leave_no_thread_behind(streaming, gpu):
-    with pytest.raises(IndexError) as caught:  # which holds all that took part
-        classifier().fit(SPARSE, LABELS, 128, shuffle=lambda n: np.append(np.arange(128), [n] * (n - 128)), verbose=0)
-    assert "out of bounds" in str(caught.value)
+def test_gathering_that_fails_at_its_beginning_leaves_no_thread_behind(streaming, gpu):
+    laid_out = packing.Packing.layout
+
+    def layout(self, part):
+        if part[0] > 0:
+            raise OSError("the second block can't be read")
+        return laid_out(self, part)
+
+    streaming.setattr(packing.Packing, "layout", layout)
+    with pytest.raises(OSError, match="second block") as caught:  # which holds all that took part
+        classifier().fit(SPARSE, LABELS, 128, shuffle=False, verbose=0)
     assert [t.name for t in threading.enumerate() if t.name.startswith("gpubp-gather")] == []
+    del caught
 
 
 def test_a_step_that_fails_stops_where_it_would(streaming, gpu):
