@@ -52,3 +52,8 @@ def versions(document: Document) -> dict[str, str]:
     """The versions of all packages that took part."""
     results = (result for cell in document["cells"] for result in cell["contenders"].values())
     return {package: number for result in results for package, number in result["versions"].items()}
+
+
+def processors(machine: dict) -> str:
+    """What computed, and how many of them."""
+    return f"{machine['processor']}, {machine['cores']} processor{'s' * (machine['cores'] > 1)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gpubp.bench.report.blocks import Picture, Table
 from gpubp.bench.report.charts import svg, throughput
-from gpubp.bench.report.documents import Document, Found, multiple, of_family, value
+from gpubp.bench.report.documents import Document, Found, multiple, of_family, processors, value
 
 BEGIN, END = "<!-- figures: made by gpubp bench-report -->", "<!-- end of figures -->"
 PICTURE = "docs/throughput.svg"
@@ -42,7 +42,7 @@ def block(document: Document) -> str:
     machine, cells = document["machine"], _cells(document)
     if not cells:
         raise ValueError("the run has measured no training steps with one thread")
-    where = f"{machine['processor']}, {machine['cores']} processors, Python {machine['python']}"
+    where = f"{processors(machine)}, Python {machine['python']}"
     picture = Picture(PICTURE, "Times of a training step by that of gpubp")
     said = f"Medians of one run on {where}, {document['date'][:10]}."
     return "\n\n".join([BEGIN, said, table(document).markdown(), picture.markdown(), END])

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gpubp.bench.report.blocks import Block, Heading, Table, Text
-from gpubp.bench.report.documents import Document, Found, multiple, names, of_family, value, versions
+from gpubp.bench.report.documents import Document, Found, multiple, names, of_family, processors, value, versions
 from gpubp.bench.report.growth import slopes
 from gpubp.engine.explain.table import human
 
@@ -15,7 +15,7 @@ def run(document: Document) -> list[Block]:
     """Where and when, and what did not take part."""
     machine = document["machine"]
     used = ", ".join(f"{package} {number}" for package, number in sorted(versions(document).items()))
-    where = f"{machine['processor']}, {machine['cores']} processors, {machine['system']}, Python {machine['python']}"
+    where = f"{processors(machine)}, {machine['system']}, Python {machine['python']}"
     blocks: list[Block] = [Heading(f"Measured on {document['date'][:10]}"), Text(f"{where}; {used}.")]
     left = {f"{name} ({why})" for cell in document["cells"] for name, why in cell["left_out"].items()}
     wrong = [f"{name} at {cell['name']}" for cell in document["cells"] for name in cell["disagreeing"]]
