@@ -18,7 +18,7 @@ from gpubp.kernels.cuda.generate import Text
 from gpubp.kernels.cuda.launch import Launch
 from gpubp.layers import Dense
 
-from .test_training import CASES, fitted
+from .test_training import CASES, distance, fitted
 
 ROWS = 8
 
@@ -98,6 +98,14 @@ def test_a_step_does_each_of_its_calls_once_and_ends_joined(gpu, name):
     assert sorted(map(id, calls)) == sorted(id(call) for call, _ in found if call != JOIN)
     assert sum(beside for _, beside in found) >= 1
     assert JOIN in [call for call, _ in found]
+
+
+def test_devices_may_have_one_queue_alone(gpu, monkeypatch):
+    monkeypatch.setattr(gpu, "branches", False)
+    model, _ = fitted(*CASES["relu, Adam"], epochs=1)
+    assert not {"branch", "join"} & {kind for kind, *_ in gpu.record}
+    with gpubp.device("cpu"):
+        assert distance(model, fitted(*CASES["relu, Adam"], epochs=1)[0]) < 1e-5
 
 
 def test_a_wait_that_is_missing_gives_wrong_weights(gpu, monkeypatch):

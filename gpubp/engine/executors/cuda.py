@@ -165,7 +165,9 @@ class CUDA:
     def _bind(self, rows: int, parts) -> Table:
         """The table for a number of rows: extents change with it, places do not."""
         groups, names = lowered(self.program, rows, parts, self.device.on_chip)
-        return Table(self._bound(branched(together(chain(*groups))), rows), names)
+        calls = together(chain(*groups))
+        queued = branched(calls) if self.device.branches else [(call, False) for call in calls]
+        return Table(self._bound(queued, rows), names)
 
     def _bound(self, calls, rows: int) -> list[Callable[[], None]]:
         """Calls with their kernels loaded and the arrays of their operands found; some go into the second queue."""
