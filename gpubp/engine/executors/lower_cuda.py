@@ -170,7 +170,7 @@ class Lowering:
             arguments += [max(d, 0) for _, view in one.operands for d in view]
         arguments += extents or one.options
         own = _memory(shape) if isinstance(kernel, Loop) else []
-        written = [one.operands[k][0] for k in kernel_writes(kernel)]
+        written = [one.operands[k][0] for k in _written_by(kernel)]
         writes = tuple(x for x in (*written, *own) if x is not None)
         return Call(text, source.families(kernel), shape, (*arguments, *own), writes, self.rows)
 
@@ -202,7 +202,7 @@ class Lowering:
         return arguments
 
 
-def kernel_writes(kernel: Loop | Nest | Written) -> set[int]:
+def _written_by(kernel: Loop | Nest | Written) -> set[int]:
     """The numbers of the arrays that a kernel writes."""
     if isinstance(kernel, Loop):
         return {a.array for a in kernel.stores}
